@@ -1,0 +1,29 @@
+"""How crypto and equities move together: dynamic correlation and an honest test of the re-rating claim.
+
+Names are imported on first use, so ``import cryptoequity`` compiles nothing and draws nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    pass
+
+# public name -> room, in reading order
+_ROOMS: dict[str, str] = {}
+
+__all__ = [*_ROOMS, "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    if name in _ROOMS:
+        return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
