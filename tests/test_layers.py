@@ -23,10 +23,6 @@ ONLY = {
     "matplotlib": {"plots"},
     "arch": {"volatility", "estimation/bootstrap.py"},
 }
-    "numba": {"kernels/__init__.py"},
-    "matplotlib": {"plots"},
-    "arch": {"volatility", "estimation/bootstrap.py"},
-}
 # the one upward call the house allows: a fit's `.plot()` finds its drawing at call time
 PLOT = "estimation/results.py"
 FILES = sorted(p for p in SRC.rglob("*.py") if p != SRC / "__init__.py")
