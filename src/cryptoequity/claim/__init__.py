@@ -1,0 +1,1 @@
+"""The re-rating claim: episodes, evidence, power, hypotheses and the verdict."""
