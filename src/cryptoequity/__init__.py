@@ -11,10 +11,40 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    pass
+    from .correlation import CCC, DCC, CorrelationFit, Forecast
+    from .errors import (
+        BoundaryWarning,
+        ConvergenceError,
+        ConvergenceWarning,
+        CryptoEquityError,
+        CryptoEquityWarning,
+        DataError,
+        LevelsWarning,
+        SpecError,
+    )
+    from .volatility import EGARCH, GARCH, ArchMargin, MarginFit, Margins, fit_margins
 
 # public name -> room, in reading order
-_ROOMS: dict[str, str] = {}
+_ROOMS: dict[str, str] = {
+    "GARCH": "volatility",
+    "EGARCH": "volatility",
+    "fit_margins": "volatility",
+    "Margins": "volatility",
+    "MarginFit": "volatility",
+    "ArchMargin": "volatility",
+    "CCC": "correlation",
+    "DCC": "correlation",
+    "CorrelationFit": "correlation",
+    "Forecast": "correlation",
+    "CryptoEquityError": "errors",
+    "DataError": "errors",
+    "SpecError": "errors",
+    "ConvergenceError": "errors",
+    "CryptoEquityWarning": "errors",
+    "LevelsWarning": "errors",
+    "ConvergenceWarning": "errors",
+    "BoundaryWarning": "errors",
+}
 
 __all__ = [*_ROOMS, "__version__"]
 

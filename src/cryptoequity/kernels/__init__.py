@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any
 
 from numba import njit
-
-F = TypeVar("F", bound=Callable[..., object])
 
 __all__ = ["kernel"]
 
 
-def kernel(loop: F) -> F:
+def kernel(loop: Callable[..., Any]) -> Callable[..., Any]:
     """Compile ``loop`` on first call, keep it on disk, and release the GIL while it runs.
 
     No ``fastmath``: the numbers must not depend on the machine's vector width.
     """
-    compiled: F = njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(loop)
+    compiled: Callable[..., Any] = njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(loop)
     return compiled

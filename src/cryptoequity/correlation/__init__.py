@@ -1,0 +1,6 @@
+"""Dynamic correlation: CCC and DCC with errors that count every estimation step."""
+
+from .dcc import CCC, DCC
+from .fit import CorrelationFit, Forecast
+
+__all__ = ["CCC", "DCC", "CorrelationFit", "Forecast"]

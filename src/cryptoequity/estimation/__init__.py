@@ -1,0 +1,1 @@
+"""Machinery that knows no model: parameters, optimiser, inference, bootstrap, parallel map, results."""

@@ -1,0 +1,311 @@
+"""What every fit and every test looks like: named estimates, one table, one plot, one citation."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ..errors import SpecError
+from ..table import Table, format_number
+from .optimize import Optimum
+from .params import Array
+
+__all__ = ["Estimate", "FitMixin", "TestResult", "citation"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Named parameters with their covariance; what the shared result vocabulary reads.
+
+    Attributes
+    ----------
+    names : parameter names such as "dcc.a" or "BTC.omega".
+    theta : (K,) estimates; cov : (K, K), rows of NaN for parameters on their bound.
+    loglik, nobs : log-likelihood and the observations in it.
+    free_count : parameters counted by the information criteria (targets included).
+    optimum : how the optimiser ended, or None for parameters that were given.
+    bounded : names of parameters on their bound or not identified there.
+    """
+
+    names: tuple[str, ...]
+    theta: Array
+    cov: Array = field(repr=False)
+    loglik: float
+    nobs: int
+    free_count: int
+    cov_type: str
+    optimum: Optimum | None = field(default=None, repr=False)
+    bounded: tuple[str, ...] = ()
+
+
+class FitMixin:
+    """The vocabulary of arch and statsmodels over an `Estimate`; subclasses hold ``estimate`` and ``spec``."""
+
+    _title: ClassVar[str] = "Fit"
+    _references: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def estimate(self) -> Estimate:
+        """Named parameters and their covariance."""
+        raise NotImplementedError
+
+    @property
+    def params(self) -> pd.Series:
+        """Estimated parameters."""
+        return pd.Series(self.estimate.theta, self._names, name="params")
+
+    @property
+    def std_err(self) -> pd.Series:
+        """Standard errors; NaN for a parameter on its bound."""
+        return pd.Series(np.sqrt(np.diag(self.estimate.cov)), self._names, name="std_err")
+
+    @property
+    def cov(self) -> pd.DataFrame:
+        """Covariance of the estimates."""
+        return pd.DataFrame(self.estimate.cov, self._names, self._names)
+
+    @property
+    def tvalues(self) -> pd.Series:
+        """Estimates over standard errors."""
+        return (self.params / self.std_err).rename("tvalues")
+
+    @property
+    def pvalues(self) -> pd.Series:
+        """Two-sided normal p-values of a zero parameter."""
+        return pd.Series(2 * stats.norm.sf(np.abs(self.tvalues)), self._names, name="pvalues")
+
+    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Wald intervals at level ``1 - alpha``."""
+        half = stats.norm.isf(alpha / 2) * self.std_err
+        return pd.DataFrame({"lower": self.params - half, "upper": self.params + half})
+
+    @property
+    def loglikelihood(self) -> float:
+        """Log-likelihood at the estimates, constants included."""
+        return self.estimate.loglik
+
+    @property
+    def nobs(self) -> int:
+        """Observations in the likelihood."""
+        return self.estimate.nobs
+
+    @property
+    def aic(self) -> float:
+        """Akaike criterion; targets such as the sample correlation count as parameters."""
+        return 2.0 * self.estimate.free_count - 2.0 * self.loglikelihood
+
+    @property
+    def bic(self) -> float:
+        """Schwarz criterion; targets count as parameters."""
+        return math.log(self.nobs) * self.estimate.free_count - 2.0 * self.loglikelihood
+
+    @property
+    def optimum(self) -> Optimum | None:
+        """How the optimiser ended."""
+        return self.estimate.optimum
+
+    @property
+    def converged(self) -> bool:
+        """Whether the optimiser converged (True for parameters that were given)."""
+        return self.estimate.optimum is None or self.estimate.optimum.converged
+
+    @property
+    def at_bound(self) -> tuple[str, ...]:
+        """Names of parameters on their bound or not identified: they have no standard error."""
+        return self.estimate.bounded
+
+    @property
+    def _names(self) -> pd.Index:
+        return pd.Index(self.estimate.names, dtype=object)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Estimates, standard errors, t-values, p-values and 95 % intervals."""
+        frame = pd.DataFrame(
+            {
+                "estimate": self.params,
+                "std err": self.std_err,
+                "t": self.tvalues,
+                "P>|t|": self.pvalues,
+            }
+        )
+        bounds = self.conf_int()
+        frame["2.5 %"], frame["97.5 %"] = bounds["lower"], bounds["upper"]
+        return frame
+
+    def summary(self) -> Table:
+        """Return the fit as a table; the same fit always gives the same text."""
+        est = self.estimate
+        notes = [
+            f"log-likelihood {format_number(est.loglik)}   AIC {format_number(self.aic)}   "
+            f"BIC {format_number(self.bic)}   observations {est.nobs}   covariance {est.cov_type}"
+        ]
+        if est.optimum is not None:
+            state = "converged" if est.optimum.converged else f"NOT CONVERGED: {est.optimum.reason}"
+            share = f"{est.optimum.agreement:.0%} of the climbs agree"
+            notes.append(f"{state}; {share}; {est.optimum.evaluations} evaluations")
+        if est.bounded:
+            notes.append("On the bound or not identified, hence without standard error: " + ", ".join(est.bounded))
+        return Table.of(self._title_line(), self.to_frame(), notes=notes, digits={"P>|t|": 3, "t": 2})
+
+    def _title_line(self) -> str:
+        return self._title
+
+    def to_latex(self) -> str:
+        """LaTeX of `summary`."""
+        return self.summary().to_latex()
+
+    def to_html(self) -> str:
+        """HTML of `summary`."""
+        return self.summary().to_html()
+
+    def plot(self, **options: Any) -> Any:
+        """Draw the fit; see the function of `cryptoequity.plots` for this type."""
+        from .. import plots
+
+        return plots.draw(self, **options)
+
+    def cite(self) -> str:
+        """BibTeX of the papers behind what was computed."""
+        return citation(*self._reference_keys())
+
+    def _reference_keys(self) -> tuple[str, ...]:
+        return self._references
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """The outcome of a test.
+
+    Attributes
+    ----------
+    name : the test's name in the field.
+    null : the hypothesis, a sentence.
+    statistic, pvalue : numbers; ``pvalue`` is NaN, with a reason, when it cannot be computed.
+    reference : the distribution used, in words.
+    detail : further numbers.
+    reason : why there is no p-value; "" otherwise.
+    """
+
+    __test__: ClassVar[bool] = False
+
+    name: str
+    null: str
+    statistic: float
+    pvalue: float
+    reference: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+
+    def summary(self) -> Table:
+        """Return the test as a table."""
+        rows = [
+            ("statistic", format_number(self.statistic)),
+            ("p-value", format_number(self.pvalue)),
+            ("reference", self.reference),
+        ]
+        rows += [(key, format_number(value)) for key, value in self.detail.items() if np.ndim(value) == 0]
+        notes = [f"H0: {self.null}"] + ([self.reason] if self.reason else [])
+        return Table(self.name, ("", "value"), tuple(rows), tuple(notes))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able content; arrays in ``detail`` are left out."""
+        detail = {key: value for key, value in self.detail.items() if np.ndim(value) == 0}
+        return {
+            "name": self.name,
+            "null": self.null,
+            "statistic": self.statistic,
+            "pvalue": self.pvalue,
+            "reference": self.reference,
+            "detail": json.loads(json.dumps(detail, default=float)),
+            "reason": self.reason,
+        }
+
+
+_BIBLIOGRAPHY = {
+    "bollerslev1986": (
+        "@article{bollerslev1986, author={Bollerslev, Tim}, title={Generalized Autoregressive Conditional "
+        "Heteroskedasticity}, journal={Journal of Econometrics}, volume={31}, number={3}, pages={307--327}, "
+        "year={1986}}"
+    ),
+    "bollerslev1987": (
+        "@article{bollerslev1987, author={Bollerslev, Tim}, title={A Conditionally Heteroskedastic Time Series "
+        "Model for Speculative Prices and Rates of Return}, journal={Review of Economics and Statistics}, "
+        "volume={69}, number={3}, pages={542--547}, year={1987}}"
+    ),
+    "glosten1993": (
+        "@article{glosten1993, author={Glosten, Lawrence R. and Jagannathan, Ravi and Runkle, David E.}, "
+        "title={On the Relation between the Expected Value and the Volatility of the Nominal Excess Return on "
+        "Stocks}, journal={Journal of Finance}, volume={48}, number={5}, pages={1779--1801}, year={1993}}"
+    ),
+    "nelson1991": (
+        "@article{nelson1991, author={Nelson, Daniel B.}, title={Conditional Heteroskedasticity in Asset Returns: "
+        "A New Approach}, journal={Econometrica}, volume={59}, number={2}, pages={347--370}, year={1991}}"
+    ),
+    "hansen1994": (
+        "@article{hansen1994, author={Hansen, Bruce E.}, title={Autoregressive Conditional Density Estimation}, "
+        "journal={International Economic Review}, volume={35}, number={3}, pages={705--730}, year={1994}}"
+    ),
+    "bollerslev1990": (
+        "@article{bollerslev1990, author={Bollerslev, Tim}, title={Modelling the Coherence in Short-Run Nominal "
+        "Exchange Rates: A Multivariate Generalized ARCH Model}, journal={Review of Economics and Statistics}, "
+        "volume={72}, number={3}, pages={498--505}, year={1990}}"
+    ),
+    "engle2002": (
+        "@article{engle2002, author={Engle, Robert}, title={Dynamic Conditional Correlation: A Simple Class of "
+        "Multivariate Generalized Autoregressive Conditional Heteroskedasticity Models}, journal={Journal of "
+        "Business \\& Economic Statistics}, volume={20}, number={3}, pages={339--350}, year={2002}}"
+    ),
+    "englesheppard2001": (
+        "@techreport{englesheppard2001, author={Engle, Robert F. and Sheppard, Kevin}, title={Theoretical and "
+        "Empirical Properties of Dynamic Conditional Correlation Multivariate {GARCH}}, institution={National "
+        "Bureau of Economic Research}, type={Working Paper}, number={8554}, year={2001}}"
+    ),
+    "neweymcfadden1994": (
+        "@incollection{neweymcfadden1994, author={Newey, Whitney K. and McFadden, Daniel}, title={Large Sample "
+        "Estimation and Hypothesis Testing}, booktitle={Handbook of Econometrics}, volume={4}, "
+        "pages={2111--2245}, publisher={Elsevier}, year={1994}}"
+    ),
+    "neweywest1987": (
+        "@article{neweywest1987, author={Newey, Whitney K. and West, Kenneth D.}, title={A Simple, Positive "
+        "Semi-Definite, Heteroskedasticity and Autocorrelation Consistent Covariance Matrix}, "
+        "journal={Econometrica}, volume={55}, number={3}, pages={703--708}, year={1987}}"
+    ),
+    "lazarus2018": (
+        "@article{lazarus2018, author={Lazarus, Eben and Lewis, Daniel J. and Stock, James H. and Watson, Mark W.}, "
+        "title={{HAR} Inference: Recommendations for Practice}, journal={Journal of Business \\& Economic "
+        "Statistics}, volume={36}, number={4}, pages={541--559}, year={2018}}"
+    ),
+    "forbesrigobon2002": (
+        "@article{forbesrigobon2002, author={Forbes, Kristin J. and Rigobon, Roberto}, title={No Contagion, Only "
+        "Interdependence: Measuring Stock Market Comovements}, journal={Journal of Finance}, volume={57}, "
+        "number={5}, pages={2223--2261}, year={2002}}"
+    ),
+    "holm1979": (
+        "@article{holm1979, author={Holm, Sture}, title={A Simple Sequentially Rejective Multiple Test Procedure}, "
+        "journal={Scandinavian Journal of Statistics}, volume={6}, number={2}, pages={65--70}, year={1979}}"
+    ),
+    "andrews1993": (
+        "@article{andrews1993, author={Andrews, Donald W. K.}, title={Tests for Parameter Instability and "
+        "Structural Change with Unknown Change Point}, journal={Econometrica}, volume={61}, number={4}, "
+        "pages={821--856}, year={1993}}"
+    ),
+    "harris2020": (
+        "@article{harris2020, author={Harris, Kenneth D.}, title={Nonsense Correlations in Neuroscience}, "
+        "journal={bioRxiv}, year={2020}, note={2020.11.29.402719}}"
+    ),
+}
+
+
+def citation(*keys: str) -> str:
+    """BibTeX entries of ``keys``, in order and once each."""
+    unknown = [key for key in keys if key not in _BIBLIOGRAPHY]
+    if unknown:
+        raise SpecError(f"no bibliography entry for {unknown[0]!r}")
+    return "\n\n".join(_BIBLIOGRAPHY[key] for key in dict.fromkeys(keys)) + "\n"

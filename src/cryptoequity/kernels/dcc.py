@@ -1,0 +1,360 @@
+r"""Scalar DCC(1,1): likelihood, score, adjoint and simulation.
+
+.. math::
+
+    Q_t = (1-a-b)\bar Q + a\,z_{t-1}z_{t-1}' + b\,Q_{t-1}, \qquad
+    R_t = \operatorname{diag}(Q_t)^{-1/2}\,Q_t\,\operatorname{diag}(Q_t)^{-1/2}.
+
+``start`` holds :math:`z_0z_0'` and ``start_q`` :math:`Q_0`; with both equal to :math:`\bar Q`,
+:math:`Q_1=\bar Q`. It is :math:`Q` that is factored, not :math:`R`: :math:`\ln|R|=\ln|Q|-\sum\ln q_{ii}` and
+:math:`z'R^{-1}z = y'Q^{-1}y` with :math:`y_i=z_i\sqrt{q_{ii}}`.
+
+The density of :math:`z_t` given the past is Gaussian, or Student's t with unit variances when
+``nu > 0``: :math:`\ell_t = c(\nu) - \tfrac12\ln|R_t| - \tfrac{\nu+N}{2}\ln\{1+z'R^{-1}z/(\nu-2)\}`.
+``const`` is :math:`(c, dc/d\nu)`. Parameters are stacked (a, b[, nu]).
+"""
+
+import math
+
+import numpy as np
+
+from . import kernel
+
+__all__ = ["dcc_adjoint", "dcc_filter", "dcc_filter_pair", "dcc_path", "dcc_simulate", "pair_score"]
+
+
+@kernel
+def _tail(nu, const, n, quad):
+    """Value, weight and d/dnu of the elliptical density, given z'R^{-1}z.
+
+    ``weight`` is -2 d value/d quad: 1 for the normal.
+    """
+    if nu > 0.0:
+        grow = math.log1p(quad / (nu - 2.0))
+        weight = (nu + n) / (nu - 2.0 + quad)
+        value = const[0] - 0.5 * (nu + n) * grow
+        dnu = const[1] - 0.5 * grow + 0.5 * weight * quad / (nu - 2.0)
+        return value, weight, dnu
+    return const[0] - 0.5 * quad, 1.0, 0.0
+
+
+@kernel
+def dcc_filter_pair(a, b, nu, const, z, target, start, start_q, want):
+    """N = 2 in closed form: loglik (T,), correlation (T,), score (T, 2 or 3) or (0, ·).
+
+    ``target, start, start_q`` are (3,): elements 11, 12, 22.
+    """
+    nobs = z.shape[0]
+    k = 3 if nu > 0.0 else 2
+    loglik = np.empty(nobs)
+    path = np.empty(nobs)
+    score = np.empty((nobs if want > 0 else 0, k))
+    c = 1.0 - a - b
+    q11, q12, q22 = start_q[0], start_q[1], start_q[2]
+    s11, s12, s22 = start[0], start[1], start[2]
+    # derivatives of Q_t by a and by b
+    a11 = a12 = a22 = b11 = b12 = b22 = 0.0
+    for t in range(nobs):
+        if want > 0:
+            a11 = s11 - target[0] + b * a11
+            a12 = s12 - target[1] + b * a12
+            a22 = s22 - target[2] + b * a22
+            b11 = q11 - target[0] + b * b11
+            b12 = q12 - target[1] + b * b12
+            b22 = q22 - target[2] + b * b22
+        q11 = c * target[0] + a * s11 + b * q11
+        q12 = c * target[1] + a * s12 + b * q12
+        q22 = c * target[2] + a * s22 + b * q22
+        root = math.sqrt(q11 * q22)
+        rho = q12 / root
+        z1, z2 = z[t, 0], z[t, 1]
+        s11, s12, s22 = z1 * z1, z1 * z2, z2 * z2
+        det = (1.0 - rho) * (1.0 + rho)
+        quad = (s11 - 2.0 * rho * s12 + s22) / det
+        value, weight, dnu = _tail(nu, const, 2.0, quad)
+        loglik[t] = value - 0.5 * math.log(det)
+        path[t] = rho
+        if want > 0:
+            drho = rho / det + weight * (s12 - rho * quad) / det
+            score[t, 0] = drho * (a12 / root - 0.5 * rho * (a11 / q11 + a22 / q22))
+            score[t, 1] = drho * (b12 / root - 0.5 * rho * (b11 / q11 + b22 / q22))
+            if nu > 0.0:
+                score[t, 2] = dnu
+    return loglik, path, score
+
+
+@kernel
+def pair_score(z, path, nu, const):
+    r"""Score of each observation in its own correlation: d ell_t / d rho_t, and its mean information.
+
+    :math:`s_t = \rho/(1-\rho^2) + w_t\{z_1z_2 - \rho\,z'R^{-1}z\}/(1-\rho^2)`, with :math:`w_t=1` for the normal;
+    under normality this is the familiar
+    :math:`\rho/(1-\rho^2)+[z_1z_2(1+\rho^2)-\rho(z_1^2+z_2^2)]/(1-\rho^2)^2`.
+    The information is :math:`(1+\rho^2)/(1-\rho^2)^2` for the normal and, for the t, its exact counterpart
+    :math:`[(\nu+2)(1+\rho^2)/(\nu+4) - 2\rho^2/(\nu+4)\cdot 1]/(1-\rho^2)^2`.
+    """
+    nobs = z.shape[0]
+    score = np.empty(nobs)
+    info = np.empty(nobs)
+    for t in range(nobs):
+        rho = path[t]
+        det = (1.0 - rho) * (1.0 + rho)
+        cross = z[t, 0] * z[t, 1]
+        quad = (z[t, 0] * z[t, 0] - 2.0 * rho * cross + z[t, 1] * z[t, 1]) / det
+        _, weight, _ = _tail(nu, const, 2.0, quad)
+        score[t] = rho / det + weight * (cross - rho * quad) / det
+        # E[(s12 - rho quad)^2 w^2] over the elliptical law; see theory/dcc
+        if nu > 0.0:
+            info[t] = (1.0 + rho * rho) * (nu + 2.0) / (nu + 4.0) - 2.0 * rho * rho / (nu + 4.0)
+        else:
+            info[t] = 1.0 + rho * rho
+        info[t] /= det * det
+    return score, info
+
+
+@kernel
+def _factor(low, n):
+    """Cholesky in place of the lower triangle; False when not positive definite."""
+    for j in range(n):
+        total = low[j, j]
+        for m in range(j):
+            total -= low[j, m] * low[j, m]
+        if not total > 0.0:
+            return False
+        root = math.sqrt(total)
+        low[j, j] = root
+        for i in range(j + 1, n):
+            value = low[i, j]
+            for m in range(j):
+                value -= low[i, m] * low[j, m]
+            low[i, j] = value / root
+    return True
+
+
+@kernel
+def _inverse(low, inv, n):
+    """Lower triangle of (LL')^{-1} into ``inv`` (full, symmetric)."""
+    work = np.zeros((n, n))  # L^{-1}
+    for j in range(n):
+        work[j, j] = 1.0 / low[j, j]
+        for i in range(j + 1, n):
+            value = 0.0
+            for m in range(j, i):
+                value -= low[i, m] * work[m, j]
+            work[i, j] = value / low[i, i]
+    for i in range(n):
+        for j in range(i + 1):
+            value = 0.0
+            for m in range(i, n):
+                value += work[m, i] * work[m, j]
+            inv[i, j] = value
+            inv[j, i] = value
+
+
+@kernel
+def _density_and_slope(q, zt, nu, const, low, inv, g, gz, want):
+    """Log density of z_t given Q_t; G = d ell/d Q (symmetric) and d ell/d z where wanted."""
+    n = q.shape[0]
+    for i in range(n):
+        for j in range(i + 1):
+            low[i, j] = q[i, j]
+    if not _factor(low, n):
+        return -np.inf, 0.0
+    logdet = 0.0
+    for i in range(n):
+        logdet += 2.0 * math.log(low[i, i]) - math.log(q[i, i])
+    # forward solve L v = y, y_i = z_i sqrt(q_ii)
+    v = np.empty(n)
+    quad = 0.0
+    for i in range(n):
+        value = zt[i] * math.sqrt(q[i, i])
+        for m in range(i):
+            value -= low[i, m] * v[m]
+        v[i] = value / low[i, i]
+        quad += v[i] * v[i]
+    value, weight, dnu = _tail(nu, const, float(n), quad)
+    value -= 0.5 * logdet
+    if want > 0:
+        _inverse(low, inv, n)
+        w = np.empty(n)  # Q^{-1} y
+        for i in range(n):
+            total = 0.0
+            for m in range(n):
+                total += inv[i, m] * zt[m] * math.sqrt(q[m, m])
+            w[i] = total
+        for i in range(n):
+            for j in range(n):
+                g[i, j] = -0.5 * inv[i, j] + 0.5 * weight * w[i] * w[j]
+            root = math.sqrt(q[i, i])
+            g[i, i] += 0.5 / q[i, i] - 0.5 * weight * w[i] * zt[i] / root
+            gz[i] = -weight * w[i] * root
+    return value, dnu
+
+
+@kernel
+def dcc_filter(a, b, nu, const, z, target, start, start_q, want):
+    """Any N: loglik (T,), score (T, 2 or 3) or (0, ·), and Q_{T+1} (N, N); nothing T×N×N is stored."""
+    nobs, n = z.shape
+    k = 3 if nu > 0.0 else 2
+    loglik = np.empty(nobs)
+    score = np.empty((nobs if want > 0 else 0, k))
+    q = start_q.copy()
+    s = start.copy()
+    da = np.zeros((n, n))
+    db = np.zeros((n, n))
+    low = np.zeros((n, n))
+    inv = np.zeros((n, n))
+    g = np.zeros((n, n))
+    gz = np.zeros(n)
+    c = 1.0 - a - b
+    for t in range(nobs + 1):
+        for i in range(n):
+            for j in range(i + 1):
+                if want > 0:
+                    da[i, j] = s[i, j] - target[i, j] + b * da[i, j]
+                    db[i, j] = q[i, j] - target[i, j] + b * db[i, j]
+                q[i, j] = c * target[i, j] + a * s[i, j] + b * q[i, j]
+                q[j, i] = q[i, j]
+        if t == nobs:
+            break
+        loglik[t], dnu = _density_and_slope(q, z[t], nu, const, low, inv, g, gz, want)
+        if want > 0:
+            sa = 0.0
+            sb = 0.0
+            for i in range(n):
+                sa += g[i, i] * da[i, i]
+                sb += g[i, i] * db[i, i]
+                for j in range(i):
+                    sa += 2.0 * g[i, j] * da[i, j]
+                    sb += 2.0 * g[i, j] * db[i, j]
+            score[t, 0] = sa
+            score[t, 1] = sb
+            if nu > 0.0:
+                score[t, 2] = dnu
+        for i in range(n):
+            for j in range(i + 1):
+                s[i, j] = z[t, i] * z[t, j]
+                s[j, i] = s[i, j]
+    return loglik, score, q
+
+
+@kernel
+def dcc_adjoint(a, b, nu, const, z, target, start, start_q):
+    r"""Gradient of the total log-likelihood in everything the parameters do not hold.
+
+    Backward recursion :math:`\Lambda_t = G_t + b\Lambda_{t+1}` with :math:`G_t=\partial\ell_t/\partial Q_t`; then
+    :math:`\partial L/\partial\bar Q=(1-a-b)\sum\Lambda_t`, :math:`\partial L/\partial (z_tz_t') = a\Lambda_{t+1}`.
+
+    Returns
+    -------
+    dz : (T, N); dtarget : (N, N); dstart : (N, N), by z_0 z_0'; dstart_q : (N, N), by Q_0.
+    Matrix gradients are symmetric: the derivative along dX is ``sum(gradient * dX)``.
+    """
+    nobs, n = z.shape
+    slopes = np.empty((nobs, n, n))
+    dz = np.empty((nobs, n))
+    q = start_q.copy()
+    low = np.zeros((n, n))
+    inv = np.zeros((n, n))
+    g = np.zeros((n, n))
+    gz = np.zeros(n)
+    c = 1.0 - a - b
+    for t in range(nobs):
+        for i in range(n):
+            for j in range(i + 1):
+                shock = start[i, j] if t == 0 else z[t - 1, i] * z[t - 1, j]
+                q[i, j] = c * target[i, j] + a * shock + b * q[i, j]
+                q[j, i] = q[i, j]
+        _density_and_slope(q, z[t], nu, const, low, inv, g, gz, 1)
+        for i in range(n):
+            dz[t, i] = gz[i]
+            for j in range(n):
+                slopes[t, i, j] = g[i, j]
+    tail = np.zeros((n, n))
+    total = np.zeros((n, n))
+    for t in range(nobs - 1, -1, -1):
+        # tail is Lambda_{t+1}
+        for i in range(n):
+            for j in range(n):
+                dz[t, i] += 2.0 * a * tail[i, j] * z[t, j]
+        for i in range(n):
+            for j in range(n):
+                tail[i, j] = slopes[t, i, j] + b * tail[i, j]
+                total[i, j] += tail[i, j]
+    return dz, c * total, a * tail, b * tail
+
+
+@kernel
+def dcc_path(a, b, z, target, start, start_q, rows, cols):
+    """Correlations of the pairs (rows[k], cols[k]) at t = 1 … T+1: (T+1, K)."""
+    nobs = z.shape[0]
+    npairs = rows.shape[0]
+    path = np.empty((nobs + 1, npairs))
+    c = 1.0 - a - b
+    for k in range(npairs):
+        i, j = rows[k], cols[k]
+        qii, qij, qjj = start_q[i, i], start_q[i, j], start_q[j, j]
+        sii, sij, sjj = start[i, i], start[i, j], start[j, j]
+        for t in range(nobs + 1):
+            qii = c * target[i, i] + a * sii + b * qii
+            qij = c * target[i, j] + a * sij + b * qij
+            qjj = c * target[j, j] + a * sjj + b * qjj
+            path[t, k] = qij / math.sqrt(qii * qjj)
+            if t < nobs:
+                sii = z[t, i] * z[t, i]
+                sij = z[t, i] * z[t, j]
+                sjj = z[t, j] * z[t, j]
+    return path
+
+
+@kernel
+def dcc_simulate(a, b, target, shocks, start_q):
+    """Standardized residuals z (T, N) driven by uncorrelated unit-variance ``shocks`` (T, N).
+
+    ``start_q`` is Q_1. A (T, N) array only: the correlations are those `dcc_path` gives back.
+    """
+    nobs, n = shocks.shape
+    z = np.empty((nobs, n))
+    q = start_q.copy()
+    low = np.zeros((n, n))
+    c = 1.0 - a - b
+    for t in range(nobs):
+        if t > 0:
+            for i in range(n):
+                for j in range(i + 1):
+                    q[i, j] = c * target[i, j] + a * z[t - 1, i] * z[t - 1, j] + b * q[i, j]
+        for i in range(n):
+            for j in range(i + 1):
+                low[i, j] = q[i, j]
+        _factor(low, n)
+        for i in range(n):
+            total = 0.0
+            for m in range(i + 1):
+                total += low[i, m] * shocks[t, m]
+            z[t, i] = total / math.sqrt(q[i, i])
+    return z
+
+
+@kernel
+def dcc_whiten(a, b, z, target, start, start_q):
+    """Invert `dcc_simulate`: shocks u with z_t = L_t u_t, L_t the Cholesky factor of R_t."""
+    nobs, n = z.shape
+    out = np.empty((nobs, n))
+    q = start_q.copy()
+    low = np.zeros((n, n))
+    c = 1.0 - a - b
+    for t in range(nobs):
+        for i in range(n):
+            for j in range(i + 1):
+                shock = start[i, j] if t == 0 else z[t - 1, i] * z[t - 1, j]
+                q[i, j] = c * target[i, j] + a * shock + b * q[i, j]
+        for i in range(n):
+            for j in range(i + 1):
+                low[i, j] = q[i, j]
+        _factor(low, n)
+        for i in range(n):
+            value = z[t, i] * math.sqrt(q[i, i])
+            for m in range(i):
+                value -= low[i, m] * out[t, m]
+            out[t, i] = value / low[i, i]
+    return out
