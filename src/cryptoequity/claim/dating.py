@@ -217,7 +217,7 @@ class Dating:
         """Return the sign of the spell each reading belongs to, or 0; (n,)."""
         rule = self.rule
         path = self.readings.log_ratio if log_ratio is None else log_ratio
-        return date_states(
+        states: NDArray[np.int8] = date_states(
             path,
             self.base,
             self.clock,
@@ -228,10 +228,12 @@ class Dating:
             float(rule.merge),
             rule.real_time,
         )
+        return states
 
     def scaled(self) -> Floats:
         """Return Δ_t / sd{Δ_s : s < t} by reading, NaN in the warm-up; (n,)."""
-        return scale_moves(self.readings.log_ratio, self.base, self.clock, float(self.rule.min_history))
+        scaled: Floats = scale_moves(self.readings.log_ratio, self.base, self.clock, float(self.rule.min_history))
+        return scaled
 
     def reprice(self, log_price: Floats) -> Floats:
         """Turn a relative log price path (T,) into log ratios by reading (n,), earnings held fixed."""
