@@ -190,8 +190,7 @@ def truth(world: str, seed: int) -> dict[str, Any]:
         "assets": list(COLUMNS),
         "correlation": {
             regime: [
-                [float(correlation_matrix(regime)[ASSETS.index(a), ASSETS.index(b)]) for b in COLUMNS]
-                for a in COLUMNS
+                [float(correlation_matrix(regime)[ASSETS.index(a), ASSETS.index(b)]) for b in COLUMNS] for a in COLUMNS
             ]
             for regime in used
         },
@@ -217,9 +216,7 @@ def truth(world: str, seed: int) -> dict[str, Any]:
         "spell_drift": DRIFT,
         "delta_rho": {
             coin: {
-                equity: round(CRYPTO["inside"][coin][j] - CRYPTO["outside"][coin][j], 10)
-                if world == "peaks"
-                else 0.0
+                equity: round(CRYPTO["inside"][coin][j] - CRYPTO["outside"][coin][j], 10) if world == "peaks" else 0.0
                 for j, equity in enumerate(EQUITIES)
             }
             for coin in ("COIN", "ALTCOIN")
@@ -273,9 +270,7 @@ def _filter(shock: FloatArray, m: dict[str, float]) -> FloatArray:
     h = np.empty_like(shock)
     h[0] = m["sd"] ** 2
     for t in range(1, len(shock)):
-        h[t] = (
-            omega + (m["alpha"] + m["gamma"] * (shock[t - 1] < 0)) * shock[t - 1] ** 2 + m["beta"] * h[t - 1]
-        )
+        h[t] = omega + (m["alpha"] + m["gamma"] * (shock[t - 1] < 0)) * shock[t - 1] ** 2 + m["beta"] * h[t - 1]
     return np.sqrt(h)
 
 
@@ -283,7 +278,7 @@ def is_representative(seed: int) -> bool:
     """Say whether a draw shows its truth, as a sample made for teaching should.
 
     * No crypto correlation of standardized returns is off by more than 0.06 in any regime (its sampling error
-      is about 0.04, and there are some sixty of them), nor the inside-outside contrast of raw returns by 0.05.
+      is about 0.04, and there are some sixty of them), nor the inside-outside contrast of raw ones by 0.05.
     * Volatilities lie within a quarter of their targets, multiples in a range a reader would believe.
     * A backward-looking rule (126-day change of the relative multiple beyond its expanding 70 % quantile)
       flags most days of the spells and fewer than 45 % of the others; such a rule lags, so it cannot do much
@@ -323,9 +318,7 @@ def arrays(world: str, seed: int) -> dict[str, npt.NDArray[Any]]:
 
 def main() -> None:
     """Write the files, or search for a seed."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--search", action="store_true", help="find the first representative seed")
     if parser.parse_args().search:
         seed = FIRST_SEED

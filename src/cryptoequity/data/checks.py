@@ -256,8 +256,7 @@ def _check_names(columns: pd.Index, what: str) -> None:
     unnamed = [name for name in columns if not isinstance(name, str)]
     if unnamed:
         raise DataError(
-            f"{what}: column name {unnamed[0]!r} is not text; name the assets, "
-            "e.g. frame.columns = ['BTC', 'QQQ']."
+            f"{what}: column name {unnamed[0]!r} is not text; name the assets, e.g. frame.columns = ['BTC', 'QQQ']."
         )
 
 

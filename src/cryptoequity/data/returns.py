@@ -39,6 +39,7 @@ def to_returns(
     scale: float = 100.0,
     max_gap: int = 7,
     max_repeated: float | None = None,
+    close: str | None = None,
 ) -> pd.DataFrame:
     r"""Log returns between consecutive sessions of the equity calendar, in percent.
 
@@ -72,6 +73,9 @@ def to_returns(
         Longest gap between consecutive sessions, in calendar days.
     max_repeated : float, optional
         Share of repeated closes accepted in an equity; see `check_prices`.
+    close : str, optional
+        A sentence on when the columns close, for the record; joining frames loses the one `at_close` leaves
+        in ``attrs``, so pass it on from there.
 
     Returns
     -------
@@ -125,7 +129,8 @@ def to_returns(
     )
     returns = pd.DataFrame(values, index=kept[1:].rename("date"), columns=frame.columns)
     before = prices.attrs.get(POLICY)
-    close = before.get("close", _CLOSE) if isinstance(before, dict) else _CLOSE
+    if close is None:
+        close = before.get("close", _CLOSE) if isinstance(before, dict) else _CLOSE
     policy: dict[str, Any] = {
         "sessions": source,
         "n": len(returns),
@@ -191,16 +196,12 @@ def _find_sessions(
     index = pd.DatetimeIndex(frame.index)
     if sessions is None:
         if not equities:
-            raise SpecError(
-                "equities=[] leaves no equity calendar; pass sessions= (a DatetimeIndex or a column name)."
-            )
+            raise SpecError("equities=[] leaves no equity calendar; pass sessions= (a DatetimeIndex or a column name).")
         counts = [int(frame[name].notna().sum()) for name in equities]
         sessions = equities[int(np.argmax(counts))]
     if isinstance(sessions, str):
         if sessions not in frame.columns:
-            raise SpecError(
-                f"sessions={sessions!r} is not a column; the columns are {list(frame.columns)!r}."
-            )
+            raise SpecError(f"sessions={sessions!r} is not a column; the columns are {list(frame.columns)!r}.")
         return index[frame[sessions].notna().to_numpy()], sessions
     if not isinstance(sessions, pd.DatetimeIndex):
         raise SpecError(f"sessions must be a column name or a DatetimeIndex, not {type(sessions).__name__}.")
@@ -220,9 +221,7 @@ def _find_sessions(
     return index[index.isin(sessions)], "given dates"
 
 
-def _off_session(
-    frame: pd.DataFrame, equities: list[str], days: pd.DatetimeIndex, *, strict: bool
-) -> dict[str, int]:
+def _off_session(frame: pd.DataFrame, equities: list[str], days: pd.DatetimeIndex, *, strict: bool) -> dict[str, int]:
     """Count equity closes on dates that are not sessions; under the default calendar they contradict it."""
     index = pd.DatetimeIndex(frame.index)
     inside = (index >= days[0]) & (index <= days[-1]) & ~index.isin(days)
@@ -304,9 +303,7 @@ def _refuse_holes(closes: FloatArray, names: list[str], kept: pd.DatetimeIndex) 
         )
 
 
-def _start_on_the_eve(
-    starts: FloatArray, frame: pd.DataFrame, crypto: list[str], kept: pd.DatetimeIndex
-) -> None:
+def _start_on_the_eve(starts: FloatArray, frame: pd.DataFrame, crypto: list[str], kept: pd.DatetimeIndex) -> None:
     """Measure coins from the close of the last calendar day before each session."""
     if not crypto:
         raise DataError(
