@@ -186,14 +186,13 @@ def stacked_covariance(
         bread[k1 : k1 + k2, k1 : k1 + k2] = -np.eye(k2)
         for k, (i, j) in enumerate(zip(rows.tolist(), cols.tolist(), strict=True)):
             for one, other in ((i, j), (j, i)):
-                known = 0.0 if target_noise == "moment" else r[k] * w[:, one]
-                slope = (w[:, other] - known) / scale[one] / nobs
+                slope = (w[:, other] - r[k] * w[:, one]) / scale[one] / nobs
                 bread[k1 + k, ends[one] : ends[one + 1]] += slope @ dzs[one]
     if last is not None and optimum is not None:
         bottom = k1 + k2
         moments[:, bottom:] = last.score
         bread[bottom:, bottom:] = last.hessian
-        for k, j in enumerate(np.flatnonzero(last.free)):
+        for k, j in enumerate(np.flatnonzero(last.free).tolist()):
             sides = []
             for sign in (1.0, -1.0):
                 point = optimum.box.copy()
