@@ -9,6 +9,7 @@ import datetime as dt
 import numbers
 import warnings
 from collections.abc import Collection, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -316,7 +317,7 @@ def _check_number_column(column: pd.Series[Any], name: str, what: str) -> None:
     if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype):
         return
     for when, value in column.items():
-        fine = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        fine = isinstance(value, (numbers.Real, Decimal)) and not isinstance(value, bool)
         if not fine and not (value is None or value is pd.NA or value is pd.NaT):
             where = day(when) if isinstance(when, dt.datetime) else f"row {when}"
             raise DataError(

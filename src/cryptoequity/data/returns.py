@@ -99,6 +99,11 @@ def to_returns(
     frame = check_prices(prices)
     _refuse_several_a_day(pd.DatetimeIndex(frame.index))
     listed = _find_equities(frame) if equities is None else list(equities)
+    if not listed and sessions is None:
+        raise DataError(
+            "prices: no column carries an equity calendar, for every one trades at weekends; add an equity, name the "
+            "exchange-traded columns with equities=[...], or pass sessions= (a DatetimeIndex or a column name)."
+        )
     frame = check_prices(frame, equities=listed, max_repeated=max_repeated)
     crypto = [name for name in frame.columns if name not in listed]
 
@@ -166,7 +171,7 @@ def _refuse_several_a_day(index: pd.DatetimeIndex) -> None:
 
 
 def _find_equities(frame: pd.DataFrame) -> list[str]:
-    """Columns never observed at weekends while others are; all of them where none is."""
+    """Columns never observed at weekends: all of them where none is, none where all are."""
     at_weekends: dict[str, int] = {}
     for name in frame.columns:
         seen = frame[name].dropna()
@@ -180,14 +185,7 @@ def _find_equities(frame: pd.DataFrame) -> list[str]:
                 f"{int(resting.sum())} weekend dates: it was forward-filled. Rebuild it on the exchange's "
                 "own sessions and do not ffill; blanks at weekends are expected."
             )
-    quiet = [name for name, count in at_weekends.items() if count == 0]
-    if len(quiet) == 0:
-        raise DataError(
-            "prices: every column trades at weekends, so none of them carries an equity calendar; add an "
-            "equity, name the exchange-traded columns with equities=[...], or pass sessions= (a "
-            "DatetimeIndex or a column name)."
-        )
-    return quiet
+    return [name for name, count in at_weekends.items() if count == 0]
 
 
 def _find_sessions(
@@ -195,8 +193,6 @@ def _find_sessions(
 ) -> tuple[pd.DatetimeIndex, str]:
     index = pd.DatetimeIndex(frame.index)
     if sessions is None:
-        if not equities:
-            raise SpecError("equities=[] leaves no equity calendar; pass sessions= (a DatetimeIndex or a column name).")
         counts = [int(frame[name].notna().sum()) for name in equities]
         sessions = equities[int(np.argmax(counts))]
     if isinstance(sessions, str):
