@@ -128,6 +128,8 @@ def test_bad_choices(kw, error, message):
 
 
 def test_bad_input():
+    with pytest.raises(DataError, match=r"2024-03-10 02:30:00 happened twice or never in America/New_York"):
+        at_close(clocked(), pd.DatetimeIndex(["2024-03-10"]), close="02:30", early_closes=None)
     with pytest.raises(DataError, match=r"no time zone.*tz_localize\('UTC'\)"):
         at_close(clocked().tz_localize(None), SESSIONS)
     with pytest.raises(SpecError, match=r"sessions must be a DatetimeIndex"):

@@ -10,7 +10,8 @@ import numbers
 import warnings
 from collections.abc import Collection, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,14 @@ def day(when: object) -> str:
 def number(value: float) -> str:
     """Text of a number as a user would type it."""
     return f"{value:.6g}"
+
+
+def check_zone(tz: str) -> None:
+    """Refuse a name that is no time zone."""
+    try:
+        ZoneInfo(tz)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise SpecError(f"tz={tz!r} is no time zone; use a name like 'America/New_York' or 'UTC'.") from None
 
 
 def check_prices(
@@ -265,7 +274,6 @@ def _check_dates(index: pd.Index, what: str = "prices") -> pd.DatetimeIndex:
     """Refuse an index that is not a sorted `DatetimeIndex` of unique dates."""
     if not isinstance(index, pd.DatetimeIndex):
         _refuse_index(index, what)
-    assert isinstance(index, pd.DatetimeIndex)  # for the type checker: the line above has raised
     if index.is_monotonic_increasing and index.is_unique and not index.hasnans:
         return index
     if index.hasnans:
@@ -284,7 +292,7 @@ def _check_dates(index: pd.Index, what: str = "prices") -> pd.DatetimeIndex:
     )
 
 
-def _refuse_index(index: pd.Index, what: str) -> None:
+def _refuse_index(index: pd.Index, what: str) -> NoReturn:
     stamps = [item for item in index if isinstance(item, dt.datetime)]
     zones = {str(stamp.tzinfo) for stamp in stamps}
     if len(zones) > 1:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from ..errors import DataError, SpecError, check_option
-from .checks import check_prices, day
+from .checks import check_prices, check_zone, day
 
 __all__ = ["at_close"]
 
@@ -132,10 +131,7 @@ def _closing_times(
     days: pd.DatetimeIndex, tz: str, close: str, early: Literal["auto"] | Mapping[str | pd.Timestamp, str] | None
 ) -> pd.DatetimeIndex:
     """Instants at which the sessions close, in the exchange's time zone."""
-    try:
-        zone = ZoneInfo(tz)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise SpecError(f"tz={tz!r} is no time zone; use a name like 'America/New_York'.") from None
+    check_zone(tz)
     minutes = np.full(len(days), _minutes(close))
     if isinstance(early, str):
         check_option("early_closes", early, ("auto",))
@@ -148,7 +144,14 @@ def _closing_times(
     for when, time in (early or {}).items():
         date = pd.Timestamp(when).tz_localize(None).normalize()
         minutes[days == date] = _minutes(time)
-    return pd.DatetimeIndex(days + pd.to_timedelta(minutes, unit="min")).tz_localize(zone)
+    clocks = pd.DatetimeIndex(days + pd.to_timedelta(minutes, unit="min"))
+    closing = clocks.tz_localize(tz, ambiguous="NaT", nonexistent="NaT")
+    if closing.hasnans:
+        when = clocks[closing.isna()][0]
+        raise DataError(
+            f"sessions: {when} happened twice or never in {tz}, where the clocks changed; correct the close."
+        )
+    return closing
 
 
 def _minutes(time: str) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError, SpecError, check_option
-from .checks import check_prices, day
+from .checks import check_prices, check_zone, day
 
 __all__ = ["read_prices"]
 
@@ -66,6 +66,8 @@ def read_prices(
         A parquet file without pyarrow.
     """
     check_option("layout", layout, ("auto", "wide", "long"))
+    if tz is not None:
+        check_zone(tz)
     path = Path(path)
     table = _load(path)
     if table.empty:
@@ -195,10 +197,14 @@ def _place(index: pd.DatetimeIndex, tz: str | None, file: str) -> pd.DatetimeInd
         return index
     if index.tz is not None:
         return index.tz_convert(tz)
-    try:
-        return index.tz_localize(tz)
-    except ValueError as error:  # a clock time that happened twice or never
-        raise DataError(f"{file}: {error} in {tz}; write the dates in UTC and pass tz='UTC'.") from None
+    placed = index.tz_localize(tz, ambiguous="NaT", nonexistent="NaT")
+    if placed.hasnans:
+        row = int(np.flatnonzero(placed.isna())[0])
+        raise DataError(
+            f"{file}: {index[row]} in row {row + 1} happened twice or never in {tz}, where the clocks changed; write "
+            "the dates in UTC and pass tz='UTC'."
+        )
+    return placed
 
 
 def _to_numbers(raw: pd.Series[Any], name: str, dates: pd.DatetimeIndex, file: str) -> pd.Series[float]:
