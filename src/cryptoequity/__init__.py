@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .claim import Coverage, ReRating, check_coverage
     from .correlation import CCC, DCC, CorrelationFit, Forecast
+    from .data import (
+        DownloadError,
+        at_close,
+        check_prices,
+        check_returns,
+        load_multiples,
+        load_sample,
+        load_truth,
+        read_prices,
+        sources,
+        to_returns,
+    )
     from .errors import (
         BoundaryWarning,
         ConvergenceError,
@@ -26,6 +39,16 @@ if TYPE_CHECKING:
 
 # public name -> room, in reading order
 _ROOMS: dict[str, str] = {
+    "read_prices": "data",
+    "check_prices": "data",
+    "to_returns": "data",
+    "at_close": "data",
+    "check_returns": "data",
+    "load_sample": "data",
+    "load_multiples": "data",
+    "load_truth": "data",
+    "sources": "data",
+    "DownloadError": "data",
     "GARCH": "volatility",
     "EGARCH": "volatility",
     "fit_margins": "volatility",
@@ -36,6 +59,9 @@ _ROOMS: dict[str, str] = {
     "DCC": "correlation",
     "CorrelationFit": "correlation",
     "Forecast": "correlation",
+    "ReRating": "claim",
+    "check_coverage": "claim",
+    "Coverage": "claim",
     "CryptoEquityError": "errors",
     "DataError": "errors",
     "SpecError": "errors",

@@ -1,1 +1,6 @@
-"""The re-rating claim: episodes, evidence, power, hypotheses and the verdict."""
+"""The claim: episodes, evidence, and a verdict whose size has been measured."""
+
+from .coverage import Coverage, check_coverage
+from .rerating import ReRating
+
+__all__ = ["Coverage", "ReRating", "check_coverage"]

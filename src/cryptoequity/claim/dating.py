@@ -242,10 +242,14 @@ class Dating:
         ratio: Floats = log_price[self.price_at] - self.readings.log_earnings
         return ratio
 
+    def signed(self, log_price: Floats) -> Floats:
+        """Return +1 or −1 on the sessions inside a spell dated from this path (T,), 0 outside; (T,)."""
+        states = self.states(self.reprice(log_price))
+        return np.where(self.taken >= 0, states[self.taken], 0).astype(np.float64)
+
     def dummy(self, log_price: Floats) -> Floats:
         """Return 1 on the sessions inside a spell dated from this path (T,), 0 outside; (T,)."""
-        states = self.states(self.reprice(log_price))
-        out: Floats = ((self.taken >= 0) & (states[self.taken] != 0)).astype(np.float64)
+        out: Floats = np.abs(self.signed(log_price))
         return out
 
     def spells(self) -> tuple[Spell, ...]:

@@ -199,11 +199,11 @@ def _outer_product(score: Array) -> Array:
 
 
 def _solve(hess: Array, grad: Array) -> Array:
+    down: Array = -grad / max(1.0, float(np.abs(np.diag(hess)).max()))
     try:
         step: Array = -np.linalg.solve(hess, grad)
     except np.linalg.LinAlgError:
-        step = -grad
-    down: Array = -grad / max(1.0, float(np.abs(np.diag(hess)).max()))
+        return down
     return step if float(grad @ step) < 0 else down
 
 

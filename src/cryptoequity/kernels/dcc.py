@@ -20,7 +20,16 @@ import numpy as np
 
 from . import kernel
 
-__all__ = ["dcc_adjoint", "dcc_filter", "dcc_filter_pair", "dcc_path", "dcc_simulate", "pair_score"]
+__all__ = [
+    "dcc_adjoint",
+    "dcc_filter",
+    "dcc_filter_pair",
+    "dcc_path",
+    "dcc_simulate",
+    "dcc_whiten",
+    "pair_score",
+    "pair_shift_simulate",
+]
 
 
 @kernel
@@ -358,3 +367,38 @@ def dcc_whiten(a, b, z, target, start, start_q):
                 value -= low[i, m] * out[t, m]
             out[t, i] = value / low[i, i]
     return out
+
+
+@kernel
+def pair_shift_simulate(a, b, target, shocks, shift):
+    r"""Residuals (T, 2) whose correlation is a null DCC path plus ``shift`` (T,), and that path.
+
+    The DCC path :math:`\rho^0_t` is driven by the residuals the null itself would have produced from the same
+    shocks, so the shift does not feed back into it; :math:`\rho_t=\rho^0_t+\text{shift}_t`. A sum outside
+    (-1, 1) gives NaN from there on.
+    """
+    nobs = shocks.shape[0]
+    z = np.empty((nobs, 2))
+    path = np.empty(nobs)
+    c = 1.0 - a - b
+    q11, q12, q22 = 1.0, target, 1.0
+    y1, y2 = 0.0, 0.0
+    for t in range(nobs):
+        if t > 0:
+            q11 = c + a * y1 * y1 + b * q11
+            q12 = c * target + a * y1 * y2 + b * q12
+            q22 = c + a * y2 * y2 + b * q22
+        null = q12 / math.sqrt(q11 * q22)
+        y1 = shocks[t, 0]
+        y2 = null * shocks[t, 0] + math.sqrt(1.0 - null * null) * shocks[t, 1]
+        rho = null + shift[t]
+        if not (rho > -1.0 and rho < 1.0):
+            for s in range(t, nobs):
+                path[s] = np.nan
+                z[s, 0] = np.nan
+                z[s, 1] = np.nan
+            break
+        path[t] = rho
+        z[t, 0] = y1
+        z[t, 1] = rho * shocks[t, 0] + math.sqrt(1.0 - rho * rho) * shocks[t, 1]
+    return z, path

@@ -63,7 +63,8 @@ class Margins:
         return self._stack("std_err")
 
     def _stack(self, what: str) -> pd.Series:
-        return pd.concat([getattr(fit, what).add_prefix(f"{fit.name}.") for fit in self.fits]).rename(what)
+        stacked: pd.Series = pd.concat([getattr(fit, what).add_prefix(f"{fit.name}.") for fit in self.fits])
+        return stacked.rename(what)
 
     @property
     def loglikelihood(self) -> float:

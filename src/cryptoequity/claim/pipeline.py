@@ -1,0 +1,213 @@
+"""The full pipeline as one function of a sample: re-date, refit margins, refit DCC, recompute every statistic.
+
+The same code measures the data and each bootstrap draw, so that what is estimated is estimated again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..correlation.dcc import DCC, climb_correlation
+from ..correlation.likelihood import CorrelationLikelihood
+from ..estimation.optimize import Optimum
+from ..estimation.params import Array
+from ..kernels.dcc import pair_score
+from .dating import Dating
+from .statistics import (
+    beta_interaction,
+    contrast,
+    correlation_contrast,
+    forbes_rigobon,
+    score_contrast,
+)
+from .world import NullWorld, residuals
+
+__all__ = ["Draws", "PairFit", "Pipeline", "Redating", "fit_pair"]
+
+
+@dataclass(frozen=True, eq=False)
+class PairFit:
+    """A DCC of two columns: its path, the score of each date in its own correlation, the information."""
+
+    likelihood: CorrelationLikelihood = field(repr=False)
+    optimum: Optimum
+    path: Array = field(repr=False)
+    score: Array = field(repr=False)
+    information: Array = field(repr=False)
+
+
+def fit_pair(z: Array, dist: str, warm: Optimum | None = None, tol: float = 1e-8) -> PairFit:
+    """Fit DCC(1,1) to residuals (T, 2) and differentiate each date's likelihood by its correlation."""
+    start = None if warm is None else warm.theta
+    curvature = None if warm is None else warm.curvature
+    lik, optimum = climb_correlation(
+        DCC(dist=dist), np.ascontiguousarray(z), start=start, curvature=curvature, tol=tol
+    )
+    assert optimum is not None  # a DCC always has parameters
+    _, _, nu, const = lik.split(optimum.theta)
+    path = np.ascontiguousarray(lik.path(optimum.theta, [0], [1])[:-1, 0])
+    score, information = pair_score(lik.z, path, nu, const)
+    return PairFit(lik, optimum, path, score, information)
+
+
+@dataclass(frozen=True, eq=False)
+class Redating:
+    """How a drawn sample moves the episodes: the rule, the observed past and the tested window.
+
+    Attributes
+    ----------
+    dating : the rule on its own calendar of D days. path : (D,) observed log(tech / market).
+    first : position of the first tested session on that calendar; the path up to it stays as observed.
+    tech, market : columns of the world.
+    """
+
+    dating: Dating
+    path: Array = field(repr=False)
+    first: int
+    tech: int
+    market: int
+
+    def signed(self, returns: Array) -> Array:
+        """Episode sign (T,): +1, 0, −1 on the tested window under drawn percent ``returns`` (T, N)."""
+        path = self.path.copy()
+        stop = self.first + returns.shape[0]
+        moves = np.cumsum(returns[:, self.tech] - returns[:, self.market]) / 100.0
+        anchor = path[self.first - 1] if self.first else 0.0
+        path[self.first : stop] = anchor + moves
+        # after the window the rule sees no news: the ratio stays where it ended
+        path[stop:] = path[stop - 1]
+        return self.dating.signed(path)[self.first : stop]
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Statistics of every draw by name, each (B,)."""
+
+    values: dict[str, Array] = field(repr=False)
+
+    def __getitem__(self, name: str) -> Array:
+        return self.values[name]
+
+    def __len__(self) -> int:
+        return next(iter(self.values.values())).size
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """From a sample of percent returns to the statistics of the claim.
+
+    Attributes
+    ----------
+    world : the null. signed : (T,) observed episode sign; NaN in guard bands. redating : None for fixed dates.
+    dist : errors of the DCC. crypto, equity, market, placebos : column positions; ``market`` may be −1.
+    warm : pair optima of the data by pair, the climbs' warm starts.
+    """
+
+    world: NullWorld
+    signed: Array = field(repr=False)
+    redating: Redating | None
+    dist: str
+    crypto: int
+    equity: int
+    market: int = -1
+    placebos: tuple[int, ...] = ()
+    warm: dict[tuple[int, int], Optimum] = field(default_factory=dict, repr=False)
+    minimal: bool = False
+
+    def observed(self) -> tuple[dict[str, float], dict[tuple[int, int], PairFit]]:
+        """Statistics of the data and the pair fits behind them."""
+        fits: dict[tuple[int, int], PairFit] = {}
+        return self._measure(self.world.z, self.world.returns, self.signed, fits, 1e-8), fits
+
+    def __call__(self, seed: np.random.SeedSequence) -> dict[str, float]:
+        """Statistics of one draw."""
+        returns = self.world.draw(np.random.default_rng(seed))
+        signed = self.signed if self.redating is None else self.redating.signed(returns)
+        return self.measure(returns, signed)
+
+    def measure(self, returns: Array, signed: Array) -> dict[str, float]:
+        """Statistics of a sample of percent returns (T, N), margins and DCC refitted from warm starts."""
+        used = self._columns()
+        z = np.empty_like(returns)
+        for i in used:
+            z[:, i], _, _ = residuals(self.world.specs[i], returns[:, i], self.world.optima[i], tol=1e-5)
+        return self._measure(z, returns, signed, {}, 1e-5)
+
+    def _columns(self) -> tuple[int, ...]:
+        own = [self.crypto, self.equity]
+        if not self.minimal:
+            own += [self.market] if self.market >= 0 else []
+            own += list(self.placebos)
+        return tuple(dict.fromkeys(own))
+
+    def _pair(self, z: Array, i: int, j: int, fits: dict[tuple[int, int], PairFit], tol: float) -> PairFit:
+        if (i, j) not in fits:
+            fits[i, j] = fit_pair(z[:, [i, j]], self.dist, self.warm.get((i, j)), tol)
+        return fits[i, j]
+
+    def _measure(
+        self,
+        z: Array,
+        returns: Array,
+        signed: Array,
+        fits: dict[tuple[int, int], PairFit],
+        tol: float,
+    ) -> dict[str, float]:
+        c, e, m = self.crypto, self.equity, self.market
+        dummy = np.abs(signed)
+        main = self._pair(z, c, e, fits, tol)
+        out = {
+            "score": score_contrast(main.score, main.information, dummy),
+            "correlation": correlation_contrast(z[:, c], z[:, e], dummy),
+            "product": contrast(z[:, c] * z[:, e], dummy),
+        }
+        if self.minimal:
+            return out
+        for side, sign in (("up", 1.0), ("down", -1.0)):
+            # days of the other side belong to neither group
+            only = np.where(signed == -sign, np.nan, dummy)
+            empty = not (only == 1.0).any()
+            out[f"{side}.score"] = (
+                float("nan") if empty else score_contrast(main.score, main.information, only)
+            )
+            out[f"{side}.correlation"] = correlation_contrast(z[:, c], z[:, e], only)
+        out["sides.correlation"] = out["up.correlation"] - out["down.correlation"]
+        groups = min((dummy == 1.0).sum(), (dummy == 0.0).sum())
+        out["beta"], out["beta.t"] = (
+            beta_interaction(returns[:, c], returns[:, e], dummy) if groups > 10 else (np.nan, np.nan)
+        )
+        if groups > 10:
+            inside, outside, adjusted = forbes_rigobon(returns[:, c], returns[:, e], dummy)
+            out["bound"], out["raw"] = adjusted - outside, inside - outside
+        else:
+            out["bound"] = out["raw"] = float("nan")
+        if m >= 0:
+            partial, x, y = self._partial(z, fits, tol)
+            out["partial.score"] = score_contrast(partial.score, partial.information, dummy)
+            out["partial.correlation"] = correlation_contrast(x, y, dummy)
+        for k in self.placebos:
+            fit = self._pair(z, c, k, fits, tol)
+            out[f"placebo.{k}.score"] = score_contrast(fit.score, fit.information, dummy)
+            out[f"placebo.{k}.correlation"] = correlation_contrast(z[:, c], z[:, k], dummy)
+        return out
+
+    def _partial(
+        self, z: Array, fits: dict[tuple[int, int], PairFit], tol: float
+    ) -> tuple[PairFit, Array, Array]:
+        r"""Partial correlation given the market, from conditional projections.
+
+        :math:`e_{i,t}=(z_{i,t}-\rho_{im,t}z_{m,t})/\sqrt{1-\rho_{im,t}^2}` for the crypto asset and the equity, with the
+        correlations of two pair DCCs; the conditional correlation of the two is the partial correlation.
+        """
+        key = (self.crypto, self.equity + 10_000)  # the pair (crypto, equity) given the market
+        market = z[:, self.market]
+        clean = []
+        for i in (self.crypto, self.equity):
+            rho = self._pair(z, i, self.market, fits, tol).path
+            clean.append((z[:, i] - rho * market) / np.sqrt(1.0 - rho**2))
+        pair = np.stack(clean, axis=1)
+        if key not in fits:
+            fits[key] = fit_pair(pair, self.dist, self.warm.get(key), tol)
+        return fits[key], clean[0], clean[1]

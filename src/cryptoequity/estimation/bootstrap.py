@@ -1,0 +1,50 @@
+"""Bootstrap arithmetic: p-values that are never zero, intervals from a null law, whitened shocks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import DataError
+from .params import Array
+
+__all__ = ["null_interval", "pvalue", "resample", "standardize_shocks"]
+
+
+def pvalue(statistic: float, null: Array, side: str = "upper") -> float:
+    """(1 + #{null as extreme as the statistic}) / (1 + B), over the finite draws; NaN without any."""
+    finite = null[np.isfinite(null)]
+    if not np.isfinite(statistic) or not finite.size:
+        return float("nan")
+    if side == "two":
+        center = float(np.median(finite))
+        count = int(np.sum(np.abs(finite - center) >= abs(statistic - center)))
+    else:
+        count = int(np.sum(finite >= statistic)) if side == "upper" else int(np.sum(finite <= statistic))
+    return (1 + count) / (1 + finite.size)
+
+
+def null_interval(estimate: float, null: Array, level: float = 0.95) -> tuple[float, float]:
+    """Interval that inverts the null law of the estimate, shifted: estimate minus its upper and lower quantiles."""
+    finite = null[np.isfinite(null)]
+    if not np.isfinite(estimate) or finite.size < 20:
+        return float("nan"), float("nan")
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(finite, [tail, 1.0 - tail])
+    return estimate - float(high), estimate - float(low)
+
+
+def standardize_shocks(shocks: Array) -> Array:
+    """Shocks (T, N) with exactly zero mean and unit covariance, so that resampling them keeps the null exact."""
+    centered = shocks - shocks.mean(axis=0)
+    cov = centered.T @ centered / centered.shape[0]
+    try:
+        factor = np.linalg.cholesky(cov)
+    except np.linalg.LinAlgError as error:
+        raise DataError("the shocks are collinear: two columns carry the same information; drop one.") from error
+    return np.ascontiguousarray(np.linalg.solve(factor, centered.T).T)
+
+
+def resample(shocks: Array, rng: np.random.Generator, nobs: int | None = None) -> Array:
+    """Rows of ``shocks`` drawn with replacement: cross dependence beyond correlation is kept, serial is not."""
+    count = shocks.shape[0] if nobs is None else nobs
+    return shocks[rng.integers(0, shocks.shape[0], count)]
