@@ -417,7 +417,7 @@ class ReRating:
     def overlap(self, other: ReRating, index: pd.DatetimeIndex) -> dict[str, float]:
         """Return how far two definitions agree on the sessions.
 
-        ``jaccard`` = |A ∩ B| / |A ∪ B|, and Cohen's ``kappa`` = (p_o − p_e) / (1 − p_e) with p_o the share
+        ``jaccard`` is ``|A ∩ B| / |A ∪ B|``, and Cohen's ``kappa`` = (p_o − p_e) / (1 − p_e) with p_o the share
         of sessions on which they agree and p_e the share expected if they were independent. NaN where the
         ratio is 0/0.
         """
