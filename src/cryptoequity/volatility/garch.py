@@ -223,8 +223,8 @@ def assemble(
     spec: GARCH | EGARCH, series: pd.Series, lik: MarginLikelihood, optimum: Optimum, cov_type: str
 ) -> MarginFit:
     """Put standard errors and paths around an optimum."""
-    _, variance, residual, _, dz = lik.filter(optimum.theta, 2)
-    part = free_part(lik, optimum)
+    _, variance, residual, score, dz = lik.filter(optimum.theta, 2)
+    part = free_part(lik, optimum, score)
     cov = spread(sandwich(part.hessian, part.score, cov_type), part.jacobian)
     names = lik.layout.names
     bounded = tuple(name for name, value in zip(names, np.diag(cov), strict=True) if np.isnan(value))
