@@ -8,6 +8,8 @@ Ours and the peer's runs alternate, so that a slow minute of the machine hits bo
 machine they were measured on; the ratio travels better.
 """
 
+# ruff: noqa: E402
+
 from __future__ import annotations
 
 import os

@@ -45,7 +45,8 @@ class Block:
     def box(self, theta: Array) -> Array:
         """Box coordinates of ``theta``."""
         if self.kind[0] == _LOG:
-            return np.log(theta - self.shift)
+            tiny = np.finfo(float).tiny  # a value at or below the shift: the clip to the box takes it from here
+            return np.log(np.maximum(theta - self.shift, tiny))
         if self.kind[0] == _IDENTITY:
             return theta.copy()
         v = theta if self.mix is None else np.linalg.solve(self.mix, theta)
