@@ -51,9 +51,7 @@ THETA = {
     "MARKET": np.array([0.03, 0.0363, 0.03, 0.14, 0.87]),
 }
 VARIANCE = {"CRYPTO": 12.25, "EQUITY": 2.89, "TECH": 2.1, "MARKET": 1.21}
-TARGET = np.array(
-    [[1.0, 0.30, 0.28, 0.25], [0.30, 1.0, 0.80, 0.82], [0.28, 0.80, 1.0, 0.92], [0.25, 0.82, 0.92, 1.0]]
-)
+TARGET = np.array([[1.0, 0.30, 0.28, 0.25], [0.30, 1.0, 0.80, 0.82], [0.28, 0.80, 1.0, 0.92], [0.25, 0.82, 0.92, 1.0]])
 NU = 6.0
 # the press dates as business days: 2016–2024 in all, the tested window from 23 March 2020
 CALENDAR = pd.bdate_range("2016-01-04", "2025-01-29")

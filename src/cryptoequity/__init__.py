@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .claim import Coverage, ReRating, check_coverage
+    from .claim import Coverage, Evidence, Plan, ReRating, Verdict, check_coverage, shift_test, test_claim
     from .correlation import CCC, DCC, CorrelationFit, Forecast
     from .data import (
         DownloadError,
@@ -62,6 +62,11 @@ _ROOMS: dict[str, str] = {
     "ReRating": "claim",
     "check_coverage": "claim",
     "Coverage": "claim",
+    "Plan": "claim",
+    "test_claim": "claim",
+    "Verdict": "claim",
+    "Evidence": "claim",
+    "shift_test": "claim",
     "CryptoEquityError": "errors",
     "DataError": "errors",
     "SpecError": "errors",

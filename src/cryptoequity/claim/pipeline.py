@@ -42,9 +42,7 @@ def fit_pair(z: Array, dist: str, warm: Optimum | None = None, tol: float = 1e-8
     """Fit DCC(1,1) to residuals (T, 2) and differentiate each date's likelihood by its correlation."""
     start = None if warm is None else warm.theta
     curvature = None if warm is None else warm.curvature
-    lik, optimum = climb_correlation(
-        DCC(dist=dist), np.ascontiguousarray(z), start=start, curvature=curvature, tol=tol
-    )
+    lik, optimum = climb_correlation(DCC(dist=dist), np.ascontiguousarray(z), start=start, curvature=curvature, tol=tol)
     assert optimum is not None  # a DCC always has parameters
     _, _, nu, const = lik.split(optimum.theta)
     path = np.ascontiguousarray(lik.path(optimum.theta, [0], [1])[:-1, 0])
@@ -169,9 +167,7 @@ class Pipeline:
             # days of the other side belong to neither group
             only = np.where(signed == -sign, np.nan, dummy)
             empty = not (only == 1.0).any()
-            out[f"{side}.score"] = (
-                float("nan") if empty else score_contrast(main.score, main.information, only)
-            )
+            out[f"{side}.score"] = float("nan") if empty else score_contrast(main.score, main.information, only)
             out[f"{side}.correlation"] = correlation_contrast(z[:, c], z[:, e], only)
         out["sides.correlation"] = out["up.correlation"] - out["down.correlation"]
         groups = min((dummy == 1.0).sum(), (dummy == 0.0).sum())
@@ -193,9 +189,7 @@ class Pipeline:
             out[f"placebo.{k}.correlation"] = correlation_contrast(z[:, c], z[:, k], dummy)
         return out
 
-    def _partial(
-        self, z: Array, fits: dict[tuple[int, int], PairFit], tol: float
-    ) -> tuple[PairFit, Array, Array]:
+    def _partial(self, z: Array, fits: dict[tuple[int, int], PairFit], tol: float) -> tuple[PairFit, Array, Array]:
         r"""Partial correlation given the market, from conditional projections.
 
         :math:`e_{i,t}=(z_{i,t}-\rho_{im,t}z_{m,t})/\sqrt{1-\rho_{im,t}^2}` for the crypto asset and the equity, with the

@@ -59,9 +59,7 @@ def shift_test(series: Array, dummy: Array, *, kind: str = "circular", what: str
     else:
         reach = series.size // 5
         middle = series[reach : series.size - reach]
-        values = np.array(
-            [_plain_contrast(middle, dummy[k : k + middle.size]) for k in range(2 * reach + 1)]
-        )
+        values = np.array([_plain_contrast(middle, dummy[k : k + middle.size]) for k in range(2 * reach + 1)])
         observed = float(values[reach])
         if np.isnan(observed):
             return TestResult(

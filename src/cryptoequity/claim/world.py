@@ -26,9 +26,7 @@ __all__ = ["NullWorld", "residuals"]
 Spec = GARCH | EGARCH
 
 
-def residuals(
-    spec: Spec, y: Array, warm: Optimum | None = None, tol: float = 1e-8
-) -> tuple[Array, Array, Optimum]:
+def residuals(spec: Spec, y: Array, warm: Optimum | None = None, tol: float = 1e-8) -> tuple[Array, Array, Optimum]:
     """Standardized residuals and volatility (T,), and the optimum; a warm start shortens the climb."""
     start = None if warm is None else warm.theta
     curvature = None if warm is None else warm.curvature
@@ -64,9 +62,7 @@ class NullWorld:
         """Fit margins and a joint DCC to percent returns (T, N)."""
         names = tuple(str(name) for name in returns.columns)
         chosen = tuple(specs[name] for name in names)
-        fitted = [
-            residuals(spec, returns[name].to_numpy(float)) for spec, name in zip(chosen, names, strict=True)
-        ]
+        fitted = [residuals(spec, returns[name].to_numpy(float)) for spec, name in zip(chosen, names, strict=True)]
         z = np.ascontiguousarray(np.stack([one[0] for one in fitted], axis=1))
         lik, optimum = climb_correlation(DCC(dist=dist), z)
         assert optimum is not None  # a DCC always has parameters
@@ -101,7 +97,5 @@ class NullWorld:
         for i, spec in enumerate(self.specs):
             mean = float(np.mean(self.volatility[:, i] ** 2))
             start = float(np.log(mean)) if spec.exponential else mean
-            columns.append(
-                simulate_margin(spec, self.optima[i].theta, np.ascontiguousarray(z[:, i]), start)[0]
-            )
+            columns.append(simulate_margin(spec, self.optima[i].theta, np.ascontiguousarray(z[:, i]), start)[0])
         return np.stack(columns, axis=1)

@@ -196,8 +196,8 @@ def climb_margin(
 ) -> tuple[MarginLikelihood, Optimum]:
     """Maximise on arrays, without checks or standard errors: the bootstrap's inner loop."""
     lik = MarginLikelihood(spec, y, hold_back)
-    starts = lik.starts() if start is None else (start,)
-    return lik, maximize(lik, list(starts), tol=tol, curvature=curvature)
+    starts = list(lik.starts()) if start is None else [start]
+    return lik, maximize(lik, starts, polish=lik.climbs, tol=tol, curvature=curvature)
 
 
 def fit_margin(
@@ -215,7 +215,7 @@ def fit_margin(
     starts = list(lik.starts()) if start is None else [np.asarray(start, float)]
     if starts[0].shape != (lik.layout.size,):
         raise SpecError(f"start has {starts[0].size} values; {spec.name} needs {list(lik.layout.names)}.")
-    optimum = maximize(lik, starts, strict=strict)
+    optimum = maximize(lik, starts, polish=lik.climbs, strict=strict)
     return assemble(spec, series, lik, optimum, cov_type)
 
 

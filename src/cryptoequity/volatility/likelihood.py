@@ -78,6 +78,14 @@ class MarginLikelihood:
         loglik, _, _, score, _ = self.filter(theta, want)
         return loglik, score
 
+    @property
+    def climbs(self) -> int:
+        """How many starts to climb from: one, or all where |z| of an EGARCH meets regressors.
+
+        There the likelihood has a kink in the mean wherever a residual passes zero, and a climb may end in one.
+        """
+        return len(_GRID) if self.exponential and self.x.shape[1] > 1 else 1
+
     def starts(self) -> Iterator[Array]:
         """Mean by least squares, a grid of news and persistence for the variance."""
         p, o, q = self.orders

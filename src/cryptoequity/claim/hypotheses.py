@@ -1,0 +1,144 @@
+"""The hypotheses: what the press said, as estimands with a null, and the rule that turns numbers into a verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import check_option
+
+__all__ = ["FAMILY", "STATEMENTS", "VERDICTS", "Evidence", "judge", "not_testable"]
+
+VERDICTS = ("supported", "contradicted", "mechanical", "inconclusive", "not testable")
+
+STATEMENTS = {
+    "H1": "correlation is structurally positive since the pandemic",
+    "H2": "correlation peaks when technology is re-rated",
+    "H3": "the link rises, not only the volatility",
+    "H4": "technology carries the peak, not market beta",
+    "H5": "small-cap technology correlates more than large-cap",
+    "H6": "altcoins correlate less than the main coin",
+    "H7": "re-ratings up and down raise correlation alike",
+    "H10": "the peak is specific: placebo assets do not show it",
+    "H11": "the peak appears again after publication",
+}
+# Holm's family; H3, H10 and H11 qualify H2 and are reported at their own level
+FAMILY = ("H1", "H2", "H4", "H5", "H6", "H7")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the data say of one hypothesis.
+
+    Attributes
+    ----------
+    key : "H2". estimate, lower, upper : in units of correlation, 95 % interval. low90, high90 : 90 % interval.
+    pvalue : of the null; NaN when not testable. mde : smallest effect found with power .8.
+    coverage, spells : share of sessions inside the episodes, number of spells; NaN where none are used.
+    nobs : sessions. method : the test in words. detail : further numbers for the report. reason : why there is none.
+    """
+
+    key: str
+    estimate: float
+    lower: float
+    upper: float
+    pvalue: float
+    mde: float
+    nobs: int
+    method: str
+    coverage: float = math.nan
+    spells: float = math.nan
+    low90: float = math.nan
+    high90: float = math.nan
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+
+
+def not_testable(key: str, reason: str, nobs: int = 0) -> Evidence:
+    """Evidence that says why there is none."""
+    nan = math.nan
+    return Evidence(key, nan, nan, nan, nan, nan, nobs, "none", reason=reason)
+
+
+def judge(
+    one: Evidence, adjusted: float, others: Mapping[str, Evidence], *, alpha: float, sesoi: float
+) -> tuple[str, str]:
+    """Verdict and its reason in one sentence.
+
+    *supported*: the adjusted p-value is at most ``alpha``; for H2 also H3 and H4 at ``alpha`` and a
+    Forbes–Rigobon bound above zero. *mechanical*: H2 rejects but the bound or the slope does not.
+    *contradicted*: the 90 % interval lies below the smallest effect of interest, or the two sides of H7 differ.
+    *inconclusive*: anything else, with the effect the design could have seen.
+    """
+    if math.isnan(one.pvalue):
+        return "not testable", one.reason or "the statistic cannot be computed on this sample."
+    rejects = adjusted <= alpha
+    p = f"p = {_p(one.pvalue)}" + (f", {_p(adjusted)} after Holm" if adjusted != one.pvalue else "")
+    effect = f"{one.estimate:+.2f} [{one.lower:+.2f}, {one.upper:+.2f}]"
+    if one.key == "H2" and rejects:
+        return _judge_peak(effect, p, others, alpha)
+    if one.key == "H7":
+        return _judge_sides(one, effect, p, rejects, alpha)
+    if one.key == "H3" and not rejects and others["H2"].pvalue <= alpha and one.estimate <= 0:
+        return "mechanical", f"after the variance adjustment nothing of the rise is left: {effect}, slope test {p}."
+    if rejects:
+        return "supported", f"{_positive(one.key)} {effect}, {p}."
+    if one.high90 < sesoi:
+        return "contradicted", (
+            f"the 90 % interval [{one.low90:+.2f}, {one.high90:+.2f}] lies below the smallest effect of interest "
+            f"of {sesoi:.2f}; {p}."
+        )
+    seen = "unknown" if math.isnan(one.mde) else f"{one.mde:.2f}"
+    return "inconclusive", f"estimate {effect}, {p}; the smallest effect this design could see (80 % power) is {seen}."
+
+
+def _judge_peak(effect: str, p: str, others: Mapping[str, Evidence], alpha: float) -> tuple[str, str]:
+    link, partial = others["H3"], others["H4"]
+    if link.pvalue > alpha or link.estimate <= 0:
+        return "mechanical", (
+            f"correlation is higher inside, {effect}, {p}, but volatility may explain it: variance-adjusted contrast "
+            f"{link.estimate:+.2f}, slope test p = {_p(link.pvalue)}."
+        )
+    if math.isnan(partial.pvalue):
+        return "supported", (
+            f"higher inside by {effect}, {p}; survives the variance adjustment; market beta is not excluded, because "
+            "the plan names no market."
+        )
+    if partial.pvalue > alpha:
+        return "inconclusive", (
+            f"correlation is higher inside, {effect}, {p}, but it cannot be told from market beta: partial "
+            f"contrast {partial.estimate:+.2f}, p = {_p(partial.pvalue)}."
+        )
+    return "supported", f"higher inside by {effect}, {p}; survives the variance adjustment and the market."
+
+
+def _judge_sides(one: Evidence, effect: str, p: str, rejects: bool, alpha: float) -> tuple[str, str]:
+    up, down = one.detail["up"], one.detail["down"]
+    sides = f"up {up:+.2f} (p = {_p(one.detail['up.pvalue'])}), down {down:+.2f} (p = {_p(one.detail['down.pvalue'])})"
+    if one.detail["difference.pvalue"] <= alpha:
+        which = "up-" if up > down else "down-"
+        return "contradicted", f"the two sides differ, {effect}: only {which}ratings stand out; {sides}."
+    if rejects:
+        return "supported", f"both sides rise: {sides}; joint {p}."
+    return (
+        "inconclusive",
+        f"not both sides can be shown to rise: {sides}; the sides can be told apart from {one.mde:.2f}.",
+    )
+
+
+def _positive(key: str) -> str:
+    check_option("key", key, tuple(STATEMENTS))
+    return {
+        "H1": "positive after the break, inside and outside the episodes:",
+        "H3": "the slope rises and the variance-adjusted contrast is",
+        "H4": "given the market the contrast is",
+        "H5": "small minus large",
+        "H6": "main coin minus altcoins",
+        "H10": "contrast beyond the placebos",
+    }.get(key, "higher inside by")
+
+
+def _p(value: float) -> str:
+    return "n/a" if math.isnan(value) else f"{value:.3f}".lstrip("0") if value >= 0.001 else "< .001"
