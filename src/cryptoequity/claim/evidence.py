@@ -1,190 +1,29 @@
-"""From a plan and returns to the evidence on each hypothesis."""
+"""From a plan and its sample to the evidence on each hypothesis."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..errors import DataError, SpecError
-from ..estimation.bootstrap import null_interval, pvalue
-from ..estimation.parallel import map_draws, spawn
+from ..estimation.bootstrap import null_interval
+from ..estimation.inference import ewc_test
+from ..estimation.parallel import spawn
 from ..estimation.params import Array
 from ..estimation.results import TestResult
-from .coverage import Coverage, check_coverage
+from .headline import MIN_SESSIONS, Headline, Sample, headline, headline_pair, sessions_of, window_residuals
 from .hypotheses import Evidence, not_testable
-from .level import Level, correlation_difference, correlation_level, find_break, level_step
-from .pipeline import Draws, PairFit, Pipeline, Redating
+from .level import Level, correlation_difference, correlation_level, level_step
 from .placement import shift_test
 from .plan import Plan
 from .power import Detectable, detectable_effect
-from .rerating import ReRating
-from .statistics import correlation_contrast
-from .world import NullWorld, residuals
+from .statistics import correlation, correlation_influence
 
-__all__ = ["Headline", "Sample", "collect", "headline", "prepare"]
-
-MIN_SESSIONS = 250
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """The tested window with what surrounds it.
-
-    Attributes
-    ----------
-    full : percent returns from the plan's start to the claim's publication. window : after the break.
-    after : returns after publication, possibly empty. break_test : None unless the date was estimated.
-    break_date : first day of ``window``; residuals : (T, 2) of the tested pair over ``full``.
-    """
-
-    full: pd.DataFrame = field(repr=False)
-    window: pd.DataFrame = field(repr=False)
-    after: pd.DataFrame = field(repr=False)
-    break_date: pd.Timestamp | None
-    break_test: TestResult | None
-    residuals: Array = field(repr=False)
-
-
-@dataclass(frozen=True, eq=False)
-class Headline:
-    """The bootstrap of one window: statistics of the data, of the draws, and what was fitted."""
-
-    pipeline: Pipeline = field(repr=False)
-    statistics: dict[str, float]
-    draws: Draws = field(repr=False)
-    pairs: dict[tuple[int, int], PairFit] = field(repr=False)
-    coverage: Coverage
-    index: pd.DatetimeIndex = field(repr=False)
-
-    def pvalue(self, name: str, side: str = "upper") -> float:
-        """Bootstrap p-value of a statistic."""
-        return pvalue(self.statistics[name], self.draws[name], side)
-
-    @property
-    def main(self) -> PairFit:
-        """DCC of the tested pair."""
-        return self.pairs[self.pipeline.crypto, self.pipeline.equity]
-
-
-def prepare(returns: pd.DataFrame, plan: Plan) -> Sample:
-    """Cut the sample at the plan's dates and at the break."""
-    lower = returns.index[0] if plan.start is None else pd.Timestamp(plan.start)
-    upper = returns.index[-1] if plan.end is None else pd.Timestamp(plan.end)
-    kept = returns.loc[lower:upper]
-    published = None if plan.published is None else pd.Timestamp(plan.published)
-    full = kept if published is None else kept.loc[:published]
-    after = kept.iloc[len(full) :]
-    if len(full) < MIN_SESSIONS:
-        raise DataError(
-            f"{len(full)} sessions from {lower.date()} to {(published or upper).date()}; the tests need at least "
-            f"{MIN_SESSIONS}: move start, end or published, or bring a longer sample."
-        )
-    z = np.stack(
-        [residuals(plan.margin(name), full[name].to_numpy(float))[0] for name in (plan.crypto, plan.equity)], axis=1
-    )
-    break_test = None
-    if plan.break_date == "estimate":
-        break_test = find_break(z[:, 0] * z[:, 1])
-        found = break_test.pvalue <= plan.alpha
-        break_date = full.index[int(break_test.detail["position"])] if found else None
-    elif plan.break_date is None:
-        break_date = None
-    else:
-        break_date = pd.Timestamp(plan.break_date)
-        if not full.index[0] < break_date <= full.index[-1]:
-            raise SpecError(
-                f"break_date={plan.break_date!r} is outside the sample {full.index[0].date()} to "
-                f"{full.index[-1].date()}; use None when the sample starts after it."
-            )
-    window = full if break_date is None else full.loc[break_date:]
-    if len(window) < MIN_SESSIONS:
-        raise DataError(
-            f"only {len(window)} sessions from the break on {break_date.date() if break_date else ''} to "
-            f"{full.index[-1].date()}; the tests need at least {MIN_SESSIONS}."
-        )
-    return Sample(full, window, after, break_date, break_test, z)
-
-
-def _signed(episodes: ReRating, index: pd.DatetimeIndex, guard: str) -> Array:
-    """Episode sign by session; NaN in guard bands."""
-    up = episodes.dummy(index, side="up", guard=guard).to_numpy(float)
-    both = episodes.dummy(index, guard=guard).to_numpy(float)
-    return np.where(np.isnan(both), np.nan, np.where(both == 1.0, np.where(up == 1.0, 1.0, -1.0), 0.0))
-
-
-def _redating(plan: Plan, prices: pd.DataFrame, window: pd.DataFrame) -> Redating | None:
-    if not plan.episodes.by_data:
-        return None
-    days = plan.episodes.index
-    observed = prices[[plan.tech, plan.market]].reindex(days)
-    if observed.isna().any().any():
-        column = str(observed.columns[observed.isna().any()][0])
-        when = observed.index[observed[column].isna()][0].date()
-        raise DataError(
-            f"the episodes are dated on {when}, where {column!r} has no price: date them from the tech and "
-            "market columns of the prices passed here."
-        )
-    place = days.searchsorted(window.index)
-    if place[-1] >= len(days) or not days[place].equals(window.index) or np.any(np.diff(place) != 1):
-        raise DataError(
-            "the sessions of the returns and of the episodes differ: date the episodes from the tech and market "
-            "columns of the prices passed here, on the equity's sessions."
-        )
-    ratio = np.log(observed[plan.tech] / observed[plan.market]).to_numpy(float)
-    columns = list(window.columns)
-    return Redating(plan.episodes.dating, ratio, int(place[0]), columns.index(plan.tech), columns.index(plan.market))
-
-
-def headline(
-    plan: Plan,
-    window: pd.DataFrame,
-    prices: pd.DataFrame,
-    *,
-    seed: np.random.SeedSequence,
-    minimal: bool = False,
-    n_jobs: int | None = None,
-    progress: bool = False,
-    label: str = "bootstrap",
-) -> Headline:
-    """Fit the null world on ``window`` and run the full pipeline on the data and on every draw."""
-    coverage = check_coverage(plan.episodes, window.index)
-    needed = [plan.crypto, plan.equity]
-    for name in (plan.tech, plan.market, *(() if minimal else plan.placebos)):
-        if name is not None and name not in needed:
-            needed.append(name)
-    redating = _redating(plan, prices, window[needed])
-    if redating is None and minimal:
-        needed = needed[:2]
-    world = NullWorld.fit(window[needed], {name: plan.margin(name) for name in needed}, plan.dist)
-    market = -1
-    if plan.market in needed and plan.market not in (plan.crypto, plan.equity):
-        market = needed.index(plan.market)
-    pipeline = Pipeline(
-        world,
-        _signed(plan.episodes, window.index, plan.guard),
-        redating,
-        plan.dist,
-        0,
-        1,
-        market,
-        () if minimal else tuple(needed.index(name) for name in plan.placebos),
-        minimal=minimal,
-    )
-    observed, pairs = pipeline.observed()
-    pipeline = Pipeline(
-        **{
-            **{name: getattr(pipeline, name) for name in pipeline.__dataclass_fields__},
-            "warm": {key: pair.optimum for key, pair in pairs.items()},
-        }
-    )
-    results = map_draws(pipeline, spawn(seed, plan.draws), n_jobs=n_jobs, progress=progress, label=label)
-    draws = Draws({name: np.array([one[name] for one in results]) for name in observed})
-    return Headline(pipeline, observed, draws, pairs, coverage, window.index)
+__all__ = ["collect"]
 
 
 def collect(
@@ -214,26 +53,6 @@ def collect(
     out["H10"] = _specific(plan, main)
     later, out["H11"] = _after_publication(plan, sample, prices, seeds[2], n_jobs, progress)
     return out, main, later, reach, placement
-
-
-def headline_pair(main: Headline) -> Pipeline:
-    """Return the pipeline of the tested pair alone, its episodes fixed as observed."""
-    old = main.pipeline
-    keep = [old.crypto, old.equity]
-    world = old.world
-    small = NullWorld(
-        tuple(world.names[i] for i in keep),
-        tuple(world.specs[i] for i in keep),
-        world.returns[:, keep],
-        tuple(world.optima[i] for i in keep),
-        world.z[:, keep],
-        world.volatility[:, keep],
-        world.correlation,
-        world.target[np.ix_(keep, keep)],
-        world.shocks[:, keep],
-    )
-    warm = {(0, 1): old.warm[old.crypto, old.equity]}
-    return Pipeline(small, old.signed, None, old.dist, 0, 1, warm=warm, minimal=True)
 
 
 def _placement(main: Headline) -> dict[str, TestResult]:
@@ -349,7 +168,7 @@ def _sides(main: Headline) -> Evidence:
         _method(main, "both sides must rise (largest of two p-values); estimate is up minus down"),
         detail,
     )
-    return Evidence(**{**evidence.__dict__, "pvalue": max(up, down)})
+    return replace(evidence, pvalue=max(up, down))
 
 
 def _specific(plan: Plan, main: Headline) -> Evidence:
@@ -418,14 +237,10 @@ def _structural(plan: Plan, sample: Sample, main: Headline) -> Evidence:
     return _level_evidence("H1", after, max(pieces.values()), len(main.index), method, plan.alpha, detail)
 
 
-def _window_residuals(plan: Plan, sample: Sample, names: list[str]) -> dict[str, Array]:
-    return {name: residuals(plan.margin(name), sample.window[name].to_numpy(float))[0] for name in names}
-
-
 def _small_over_large(plan: Plan, sample: Sample) -> Evidence:
     if plan.large is None:
         return not_testable("H5", "the plan names no large-cap technology column.", len(sample.window))
-    z = _window_residuals(plan, sample, [plan.crypto, plan.equity, plan.large])
+    z = window_residuals(plan, sample, [plan.crypto, plan.equity, plan.large])
     gap = correlation_difference(z[plan.crypto], z[plan.equity], z[plan.crypto], z[plan.large])
     detail = {
         plan.equity: correlation_level(z[plan.crypto], z[plan.equity]).estimate,
@@ -438,7 +253,7 @@ def _small_over_large(plan: Plan, sample: Sample) -> Evidence:
 def _altcoins(plan: Plan, sample: Sample) -> Evidence:
     if not plan.altcoins:
         return not_testable("H6", "the plan names no altcoins.", len(sample.window))
-    z = _window_residuals(plan, sample, [plan.crypto, plan.equity, *plan.altcoins])
+    z = window_residuals(plan, sample, [plan.crypto, plan.equity, *plan.altcoins])
     x, y = z[plan.crypto], z[plan.equity]
     basket = np.mean([z[name] for name in plan.altcoins], axis=0)
     gaps = {name: correlation_difference(x, y, z[name], y) for name in plan.altcoins}
@@ -454,9 +269,6 @@ def _altcoins(plan: Plan, sample: Sample) -> Evidence:
 
 
 def _mean_level(x: Array, y: Array, coins: list[Array]) -> Level:
-    from ..estimation.inference import ewc_test
-    from .statistics import correlation, correlation_influence
-
     influence = correlation_influence(x, y) - np.mean([correlation_influence(c, y) for c in coins], axis=0)
     value = correlation(x, y) - float(np.mean([correlation(c, y) for c in coins]))
     error, df = ewc_test(influence)
@@ -478,7 +290,7 @@ def _after_publication(
         return None, not_testable(
             "H11", f"only {nobs} sessions after {plan.published}; {MIN_SESSIONS} are needed.", nobs
         )
-    share = plan.episodes.coverage(sample.after.index)
+    share = plan.episodes.coverage(sessions_of(sample.after))
     if not 0.0 < share < 1.0:
         which = "none" if share == 0.0 else "all"
         return None, not_testable(
@@ -488,40 +300,3 @@ def _after_publication(
         plan, sample.after, prices, seed=seed, minimal=True, n_jobs=n_jobs, progress=progress, label="after publication"
     )
     return later, _peak("H11", later, _normal_mde(later.draws["correlation"]), {})
-
-
-def specification_curve(plan: Plan, sample: Sample) -> pd.DataFrame:
-    """In/out contrasts under other definitions, edges and equities, with circular-shift p-values.
-
-    Columns: definition, equity, edges, estimate, pvalue, coverage. The p-values of definitions dated from the
-    tested sample are too small; they are for orientation and never mined.
-    """
-    equities = [plan.equity, *[n for n in (plan.tech, plan.large, plan.market) if n is not None and n != plan.equity]]
-    equities = list(dict.fromkeys(equities))
-    z = _window_residuals(plan, sample, [plan.crypto, *equities])
-    index = sample.window.index
-    rows = []
-    for episodes in (plan.episodes, *plan.alternatives):
-        base = episodes.dummy(index).to_numpy(float)
-        for moved in (-21, -10, 0, 10, 21):
-            dummy = np.zeros_like(base)
-            if moved >= 0:
-                dummy[moved:] = base[: base.size - moved]
-            else:
-                dummy[:moved] = base[-moved:]
-            if not 30 <= dummy.sum() <= dummy.size - 30:
-                continue
-            for equity in equities:
-                x, y = z[plan.crypto], z[equity]
-                rows.append(
-                    {
-                        "definition": episodes.name,
-                        "equity": equity,
-                        "edges": moved,
-                        "estimate": correlation_contrast(x, y, dummy),
-                        "pvalue": shift_test(x * y, dummy).pvalue,
-                        "coverage": float(dummy.mean()),
-                    }
-                )
-    columns = ["definition", "equity", "edges", "estimate", "pvalue", "coverage"]
-    return pd.DataFrame(rows, columns=columns)

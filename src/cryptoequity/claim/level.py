@@ -49,7 +49,7 @@ def correlation_level(x: Array, y: Array) -> Level:
 
 
 def correlation_difference(x: Array, y: Array, v: Array, w: Array) -> Level:
-    """corr(x, y) − corr(v, w) of series on the same dates; their dependence is in the standard error."""  # noqa: D403
+    """Difference corr(x, y) − corr(v, w) on the same dates; their dependence is in the standard error."""
     error, df = ewc_test(correlation_influence(x, y) - correlation_influence(v, w))
     return Level(correlation(x, y) - correlation(v, w), error, df)
 
@@ -65,8 +65,8 @@ def level_step(x: Array, y: Array, position: int) -> Level:
 def find_break(product: Array, trim: float = 0.15, paths: int = 4000) -> TestResult:
     r"""One break at an unknown date in the mean of ``product`` :math:`=z_{1t}z_{2t}`: sup-Wald (Andrews 1993).
 
-    :math:`\sup_\pi T\,(\bar x_{>\pi}-\bar x_{\le\pi})^2\,\pi(1-\pi)/\hat\Omega` over the middle :math:`1-2\cdot`\ ``trim`` of the
-    sample; :math:`\hat\Omega` by equal-weighted cosines within the two parts. The p-value comes from simulated
+    :math:`\sup_\pi T\,(\bar x_{>\pi}-\bar x_{\le\pi})^2\,\pi(1-\pi)/\hat\Omega` over the sample less ``trim`` at either
+    end; :math:`\hat\Omega` by equal-weighted cosines within the two parts. The p-value comes from simulated
     paths of :math:`\sup B(\pi)^2/\{\pi(1-\pi)\}`, B a Brownian bridge on a grid of 1,000 steps, with a fixed seed.
 
     Returns

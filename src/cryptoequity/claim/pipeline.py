@@ -192,8 +192,8 @@ class Pipeline:
     def _partial(self, z: Array, fits: dict[tuple[int, int], PairFit], tol: float) -> tuple[PairFit, Array, Array]:
         r"""Partial correlation given the market, from conditional projections.
 
-        :math:`e_{i,t}=(z_{i,t}-\rho_{im,t}z_{m,t})/\sqrt{1-\rho_{im,t}^2}` for the crypto asset and the equity, with the
-        correlations of two pair DCCs; the conditional correlation of the two is the partial correlation.
+        :math:`e_{i,t}=(z_{i,t}-\rho_{im,t}z_{m,t})/\sqrt{1-\rho_{im,t}^2}` for the crypto asset and the equity, with
+        the correlations of two pair DCCs; the conditional correlation of the two is the partial correlation.
         """
         key = (self.crypto, self.equity + 10_000)  # the pair (crypto, equity) given the market
         market = z[:, self.market]

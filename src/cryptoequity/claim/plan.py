@@ -7,7 +7,7 @@ import json
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -71,7 +71,7 @@ class Plan:
     draws: int = 499
     rng: int = 20261122
     guard: str = "0D"
-    weekend: str = "compound"
+    weekend: Literal["compound", "drop"] = "compound"
 
     def __post_init__(self) -> None:
         for name in ("altcoins", "placebos", "alternatives"):

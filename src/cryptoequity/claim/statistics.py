@@ -55,8 +55,8 @@ def correlation_influence(x: Array, y: Array) -> Array:
 def score_contrast(score: Array, information: Array, dummy: Array) -> float:
     r"""One Newton step from no effect, in units of :math:`\rho`: the LM statistic of an additive episode effect.
 
-    :math:`\hat\delta=\sum_t(I_t-\bar I)s_t\big/\sum_t(I_t-\bar I)^2 i_t`, with :math:`s_t=\partial\ell_t/\partial\rho_t` the
-    score of the model fitted without the episodes and :math:`i_t` its information. The fitted path has
+    :math:`\hat\delta=\sum_t(I_t-\bar I)s_t\big/\sum_t(I_t-\bar I)^2 i_t`, with
+    :math:`s_t=\partial\ell_t/\partial\rho_t` the score of the model fitted without the episodes and :math:`i_t` its information. The fitted path has
     already followed part of any effect, so :math:`\hat\delta` understates it: it is a test statistic, not an estimate.
     """
     valid = ~np.isnan(dummy)
@@ -70,8 +70,8 @@ def score_contrast(score: Array, information: Array, dummy: Array) -> float:
 def forbes_rigobon(x: Array, y: Array, dummy: Array) -> tuple[float, float, float]:
     r"""Correlation inside, outside, and inside after Forbes and Rigobon's adjustment for the variance of ``y``.
 
-    :math:`\rho^*=\rho/\sqrt{1+\delta(1-\rho^2)}`, :math:`1+\delta` the ratio of the variances of ``y`` inside and outside
-    (Forbes & Rigobon 2002). The adjustment is right when the idiosyncratic variance of ``x`` is constant and
+    :math:`\rho^*=\rho/\sqrt{1+\delta(1-\rho^2)}`, with :math:`1+\delta` the ratio of the variances of ``y`` inside and
+    outside (Forbes & Rigobon 2002). The adjustment is right when the idiosyncratic variance of ``x`` is constant and
     no common factor moves both; otherwise it over-corrects, so :math:`\rho^*` is a lower bound when the variance
     rises inside, and an upper one when it falls.
     """

@@ -21,11 +21,13 @@ from ..estimation.params import Array
 from ..estimation.results import TestResult, citation
 from ..table import Table
 from ..volatility.margins import fit_margins
-from .evidence import Headline, Sample, collect, prepare, specification_curve
+from .evidence import collect
+from .headline import Headline, Sample, prepare, sessions_of
 from .hypotheses import FAMILY, STATEMENTS, Evidence, judge
 from .naive import measured_rates, naive_pvalues
 from .plan import Plan
 from .power import Detectable
+from .specifications import specification_curve
 
 __all__ = ["Verdict", "test_claim"]
 
@@ -85,13 +87,17 @@ class Verdict:
         """The headline statistic of the data."""
         return self.main.statistics["score"]
 
+    def verdict_of(self, key: str) -> str:
+        """Return the verdict on one hypothesis."""
+        return str(self.table["verdict"].loc[key])
+
     @property
     def sentence(self) -> str:
         """The overall answer in one sentence, naming sample, definition and coverage."""
         row = self.table.loc["H2"]
         index = self.main.index
         return (
-            f"H2, {STATEMENTS['H2']}: {str(row['verdict']).upper()} for {self.plan.crypto} and {self.plan.equity}, "
+            f"H2, {STATEMENTS['H2']}: {self.verdict_of('H2').upper()} for {self.plan.crypto} and {self.plan.equity}, "
             f"{index[0].date()} to {index[-1].date()} ({len(index)} sessions), episodes '{self.plan.episodes.name}' "
             f"covering {row['coverage']:.0%} in {row['spells']:.0f} spells: {row['reason']}"
         )
@@ -99,9 +105,7 @@ class Verdict:
     def summary(self) -> Table:
         """Return the verdict as a table."""
         frame = self.table.drop(columns=["reason", "statement", "nobs"])
-        notes = [
-            f"{key}: {self.table.at[key, 'statement']}. {self.table.at[key, 'reason']}" for key in self.table.index
-        ]
+        notes = [f"{key}: {row['statement']}. {row['reason']}" for key, row in self.table.iterrows()]
         notes.append(
             f"Estimates are differences of correlations with 95 % intervals; Holm over {', '.join(FAMILY)}; "
             f"mde is the smallest effect found with 80 % power; {self.plan.draws} draws, seed {self.plan.rng}."
@@ -198,8 +202,8 @@ def test_claim(
     prices: pd.DataFrame,
     plan: Plan,
     *,
-    n_jobs: int | None = None,
-    progress: bool = False,
+    n_jobs: int | None = None,  # noqa: PT028
+    progress: bool = False,  # noqa: PT028
 ) -> Verdict:
     """Test the claim on prices, by a plan frozen beforehand.
 
@@ -241,7 +245,8 @@ def test_claim(
     missing = [name for name in plan.columns if name not in prices.columns]
     if missing:
         raise DataError(
-            f"the plan names column {missing[0]!r}, which the prices do not have; they have {', '.join(map(str, prices))}."
+            f"the plan names column {missing[0]!r}, which the prices do not have; they have "
+            f"{', '.join(map(str, prices))}."
         )
     used = prices[list(plan.columns)]
     returns = to_returns(used, equities=list(plan.equities), sessions=plan.equity, weekend=plan.weekend, span="common")
@@ -303,7 +308,7 @@ def _naive(plan: Plan, sample: Sample) -> pd.DataFrame:
     ):
         if where == "full sample" and sample.break_date is None:
             continue
-        dummy = plan.episodes.dummy(returns.index)
+        dummy = plan.episodes.dummy(sessions_of(returns))
         if not 0 < dummy.sum() < len(dummy):
             continue
         for name, value in naive_pvalues(returns[plan.crypto], returns[plan.equity], dummy).items():

@@ -42,7 +42,7 @@ class NullWorld:
 
     Attributes
     ----------
-    names : columns. specs : their margins. returns : (T, N) percent. optima : the margins' optima (parameters and warm starts).
+    names : columns. specs : their margins. returns : (T, N) percent. optima : the margins' optima, with warm starts.
     z, volatility : (T, N) of the data. correlation : optimum of the joint DCC. target : (N, N).
     shocks : (T, N) whitened residuals with zero mean and unit covariance.
     """

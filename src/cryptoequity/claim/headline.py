@@ -1,0 +1,216 @@
+"""The tested window and its bootstrap: cut the sample, fit the null world, run the pipeline on data and draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from ..errors import DataError, SpecError
+from ..estimation.bootstrap import pvalue
+from ..estimation.parallel import map_draws, spawn
+from ..estimation.params import Array
+from ..estimation.results import TestResult
+from .coverage import Coverage, check_coverage
+from .level import find_break
+from .pipeline import Draws, PairFit, Pipeline, Redating
+from .plan import Plan
+from .rerating import ReRating
+from .world import NullWorld, residuals
+
+__all__ = [
+    "MIN_SESSIONS",
+    "Headline",
+    "Sample",
+    "headline",
+    "headline_pair",
+    "prepare",
+    "sessions_of",
+    "window_residuals",
+]
+
+MIN_SESSIONS = 250
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The tested window with what surrounds it.
+
+    Attributes
+    ----------
+    full : percent returns from the plan's start to the claim's publication. window : after the break.
+    after : returns after publication, possibly empty. break_test : None unless the date was estimated.
+    break_date : first day of ``window``; residuals : (T, 2) of the tested pair over ``full``.
+    """
+
+    full: pd.DataFrame = field(repr=False)
+    window: pd.DataFrame = field(repr=False)
+    after: pd.DataFrame = field(repr=False)
+    break_date: pd.Timestamp | None
+    break_test: TestResult | None
+    residuals: Array = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Headline:
+    """The bootstrap of one window: statistics of the data, of the draws, and what was fitted."""
+
+    pipeline: Pipeline = field(repr=False)
+    statistics: dict[str, float]
+    draws: Draws = field(repr=False)
+    pairs: dict[tuple[int, int], PairFit] = field(repr=False)
+    coverage: Coverage
+    index: pd.DatetimeIndex = field(repr=False)
+
+    def pvalue(self, name: str, side: str = "upper") -> float:
+        """Bootstrap p-value of a statistic."""
+        return pvalue(self.statistics[name], self.draws[name], side)
+
+    @property
+    def main(self) -> PairFit:
+        """DCC of the tested pair."""
+        return self.pairs[self.pipeline.crypto, self.pipeline.equity]
+
+
+def prepare(returns: pd.DataFrame, plan: Plan) -> Sample:
+    """Cut the sample at the plan's dates and at the break."""
+    lower = returns.index[0] if plan.start is None else pd.Timestamp(plan.start)
+    upper = returns.index[-1] if plan.end is None else pd.Timestamp(plan.end)
+    kept = returns.loc[lower:upper]
+    published = None if plan.published is None else pd.Timestamp(plan.published)
+    full = kept if published is None else kept.loc[:published]
+    after = kept.iloc[len(full) :]
+    if len(full) < MIN_SESSIONS:
+        raise DataError(
+            f"{len(full)} sessions from {lower.date()} to {(published or upper).date()}; the tests need at least "
+            f"{MIN_SESSIONS}: move start, end or published, or bring a longer sample."
+        )
+    z = np.stack(
+        [residuals(plan.margin(name), full[name].to_numpy(float))[0] for name in (plan.crypto, plan.equity)], axis=1
+    )
+    break_test = None
+    if plan.break_date == "estimate":
+        break_test = find_break(z[:, 0] * z[:, 1])
+        found = break_test.pvalue <= plan.alpha
+        break_date = full.index[int(break_test.detail["position"])] if found else None
+    elif plan.break_date is None:
+        break_date = None
+    else:
+        break_date = pd.Timestamp(plan.break_date)
+        if not full.index[0] < break_date <= full.index[-1]:
+            raise SpecError(
+                f"break_date={plan.break_date!r} is outside the sample {full.index[0].date()} to "
+                f"{full.index[-1].date()}; use None when the sample starts after it."
+            )
+    window = full if break_date is None else full.loc[break_date:]
+    if len(window) < MIN_SESSIONS:
+        raise DataError(
+            f"only {len(window)} sessions from the break on {break_date.date() if break_date else ''} to "
+            f"{full.index[-1].date()}; the tests need at least {MIN_SESSIONS}."
+        )
+    return Sample(full, window, after, break_date, break_test, z)
+
+
+def sessions_of(frame: pd.DataFrame) -> pd.DatetimeIndex:
+    """Return the dates of a frame of returns."""
+    return pd.DatetimeIndex(frame.index)
+
+
+def _signed(episodes: ReRating, index: pd.DatetimeIndex, guard: str) -> Array:
+    """Episode sign by session; NaN in guard bands."""
+    up = episodes.dummy(index, side="up", guard=guard).to_numpy(float)
+    both = episodes.dummy(index, guard=guard).to_numpy(float)
+    return np.where(np.isnan(both), np.nan, np.where(both == 1.0, np.where(up == 1.0, 1.0, -1.0), 0.0))
+
+
+def _redating(plan: Plan, prices: pd.DataFrame, window: pd.DataFrame) -> Redating | None:
+    if not plan.episodes.by_data:
+        return None
+    days = plan.episodes.index
+    tech, market = str(plan.tech), str(plan.market)  # the plan refuses a rule without both
+    observed = prices[[tech, market]].reindex(days)
+    missing = observed.isna()
+    if missing.to_numpy().any():
+        column = str(observed.columns[missing.any()][0])
+        when = days[missing[column].to_numpy()][0].date()
+        raise DataError(
+            f"the episodes are dated on {when}, where {column!r} has no price: date them from the tech and "
+            "market columns of the prices passed here."
+        )
+    place = days.searchsorted(window.index)
+    if place[-1] >= len(days) or not days[place].equals(window.index) or np.any(np.diff(place) != 1):
+        raise DataError(
+            "the sessions of the returns and of the episodes differ: date the episodes from the tech and market "
+            "columns of the prices passed here, on the equity's sessions."
+        )
+    ratio = np.log(observed[tech].to_numpy(float) / observed[market].to_numpy(float))
+    columns = list(window.columns)
+    return Redating(plan.episodes.dating, ratio, int(place[0]), columns.index(tech), columns.index(market))
+
+
+def headline(
+    plan: Plan,
+    window: pd.DataFrame,
+    prices: pd.DataFrame,
+    *,
+    seed: np.random.SeedSequence,
+    minimal: bool = False,
+    n_jobs: int | None = None,
+    progress: bool = False,
+    label: str = "bootstrap",
+) -> Headline:
+    """Fit the null world on ``window`` and run the full pipeline on the data and on every draw."""
+    coverage = check_coverage(plan.episodes, sessions_of(window))
+    needed = [plan.crypto, plan.equity]
+    for name in (plan.tech, plan.market, *(() if minimal else plan.placebos)):
+        if name is not None and name not in needed:
+            needed.append(name)
+    redating = _redating(plan, prices, window[needed])
+    if redating is None and minimal:
+        needed = needed[:2]
+    world = NullWorld.fit(window[needed], {name: plan.margin(name) for name in needed}, plan.dist)
+    market = -1
+    if plan.market in needed and plan.market not in (plan.crypto, plan.equity):
+        market = needed.index(plan.market)
+    pipeline = Pipeline(
+        world,
+        _signed(plan.episodes, sessions_of(window), plan.guard),
+        redating,
+        plan.dist,
+        0,
+        1,
+        market,
+        () if minimal else tuple(needed.index(name) for name in plan.placebos),
+        minimal=minimal,
+    )
+    observed, pairs = pipeline.observed()
+    pipeline = replace(pipeline, warm={key: pair.optimum for key, pair in pairs.items()})
+    results = map_draws(pipeline, spawn(seed, plan.draws), n_jobs=n_jobs, progress=progress, label=label)
+    draws = Draws({name: np.array([one[name] for one in results]) for name in observed})
+    return Headline(pipeline, observed, draws, pairs, coverage, sessions_of(window))
+
+
+def headline_pair(main: Headline) -> Pipeline:
+    """Return the pipeline of the tested pair alone, its episodes fixed as observed."""
+    old = main.pipeline
+    keep = [old.crypto, old.equity]
+    world = old.world
+    small = NullWorld(
+        tuple(world.names[i] for i in keep),
+        tuple(world.specs[i] for i in keep),
+        world.returns[:, keep],
+        tuple(world.optima[i] for i in keep),
+        world.z[:, keep],
+        world.volatility[:, keep],
+        world.correlation,
+        world.target[np.ix_(keep, keep)],
+        world.shocks[:, keep],
+    )
+    warm = {(0, 1): old.warm[old.crypto, old.equity]}
+    return Pipeline(small, old.signed, None, old.dist, 0, 1, warm=warm, minimal=True)
+
+
+def window_residuals(plan: Plan, sample: Sample, names: list[str]) -> dict[str, Array]:
+    """Standardized residuals of columns on the tested window."""
+    return {name: residuals(plan.margin(name), sample.window[name].to_numpy(float))[0] for name in names}
