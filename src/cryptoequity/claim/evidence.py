@@ -240,7 +240,7 @@ def _structural(plan: Plan, sample: Sample, main: Headline) -> Evidence:
 def _small_over_large(plan: Plan, sample: Sample) -> Evidence:
     if plan.large is None:
         return not_testable("H5", "the plan names no large-cap technology column.", len(sample.window))
-    z = window_residuals(plan, sample, [plan.crypto, plan.equity, plan.large])
+    z = window_residuals(plan, sample.window, [plan.crypto, plan.equity, plan.large])
     gap = correlation_difference(z[plan.crypto], z[plan.equity], z[plan.crypto], z[plan.large])
     detail = {
         plan.equity: correlation_level(z[plan.crypto], z[plan.equity]).estimate,
@@ -253,7 +253,13 @@ def _small_over_large(plan: Plan, sample: Sample) -> Evidence:
 def _altcoins(plan: Plan, sample: Sample) -> Evidence:
     if not plan.altcoins:
         return not_testable("H6", "the plan names no altcoins.", len(sample.window))
-    z = window_residuals(plan, sample, [plan.crypto, plan.equity, *plan.altcoins])
+    coins = sample.coins
+    if coins is None or len(coins) < MIN_SESSIONS:
+        nobs = 0 if coins is None else len(coins)
+        return not_testable(
+            "H6", f"the altcoins share only {nobs} sessions of the window; {MIN_SESSIONS} are needed.", nobs
+        )
+    z = window_residuals(plan, coins, [plan.crypto, plan.equity, *plan.altcoins])
     x, y = z[plan.crypto], z[plan.equity]
     basket = np.mean([z[name] for name in plan.altcoins], axis=0)
     gaps = {name: correlation_difference(x, y, z[name], y) for name in plan.altcoins}
@@ -265,7 +271,7 @@ def _altcoins(plan: Plan, sample: Sample) -> Evidence:
     # the claim is about each coin on average: the mean gap, from the mean influence
     mean = _mean_level(x, y, [z[name] for name in plan.altcoins])
     method = "mean paired difference of correlations over the altcoins (cosine t)"
-    return _level_evidence("H6", mean, mean.upper_pvalue(), len(sample.window), method, plan.alpha, detail)
+    return _level_evidence("H6", mean, mean.upper_pvalue(), len(coins), method, plan.alpha, detail)
 
 
 def _mean_level(x: Array, y: Array, coins: list[Array]) -> Level:

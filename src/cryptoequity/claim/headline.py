@@ -40,13 +40,15 @@ class Sample:
     Attributes
     ----------
     full : percent returns from the plan's start to the claim's publication. window : after the break.
-    after : returns after publication, possibly empty. break_test : None unless the date was estimated.
+    after : returns after publication, possibly empty. coins : the tested pair and the altcoins on the window,
+        as far as the shortest coin goes; None without altcoins. break_test : None unless the date was estimated.
     break_date : first day of ``window``; residuals : (T, 2) of the tested pair over ``full``.
     """
 
     full: pd.DataFrame = field(repr=False)
     window: pd.DataFrame = field(repr=False)
     after: pd.DataFrame = field(repr=False)
+    coins: pd.DataFrame | None = field(repr=False)
     break_date: pd.Timestamp | None
     break_test: TestResult | None
     residuals: Array = field(repr=False)
@@ -73,8 +75,8 @@ class Headline:
         return self.pairs[self.pipeline.crypto, self.pipeline.equity]
 
 
-def prepare(returns: pd.DataFrame, plan: Plan) -> Sample:
-    """Cut the sample at the plan's dates and at the break."""
+def prepare(returns: pd.DataFrame, plan: Plan, coins: pd.DataFrame | None = None) -> Sample:
+    """Cut the sample at the plan's dates and at the break; ``coins`` are the returns H6 is asked on."""
     lower = returns.index[0] if plan.start is None else pd.Timestamp(plan.start)
     upper = returns.index[-1] if plan.end is None else pd.Timestamp(plan.end)
     kept = returns.loc[lower:upper]
@@ -109,7 +111,9 @@ def prepare(returns: pd.DataFrame, plan: Plan) -> Sample:
             f"only {len(window)} sessions from the break on {break_date.date() if break_date else ''} to "
             f"{full.index[-1].date()}; the tests need at least {MIN_SESSIONS}."
         )
-    return Sample(full, window, after, break_date, break_test, z)
+    if coins is not None:
+        coins = coins.loc[window.index[0] : window.index[-1]]
+    return Sample(full, window, after, coins, break_date, break_test, z)
 
 
 def sessions_of(frame: pd.DataFrame) -> pd.DatetimeIndex:
@@ -211,6 +215,6 @@ def headline_pair(main: Headline) -> Pipeline:
     return Pipeline(small, old.signed, None, old.dist, 0, 1, warm=warm, minimal=True)
 
 
-def window_residuals(plan: Plan, sample: Sample, names: list[str]) -> dict[str, Array]:
-    """Standardized residuals of columns on the tested window."""
-    return {name: residuals(plan.margin(name), sample.window[name].to_numpy(float))[0] for name in names}
+def window_residuals(plan: Plan, returns: pd.DataFrame, names: list[str]) -> dict[str, Array]:
+    """Standardized residuals of columns of ``returns``, each under the plan's margin."""
+    return {name: residuals(plan.margin(name), returns[name].to_numpy(float))[0] for name in names}

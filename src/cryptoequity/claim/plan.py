@@ -122,6 +122,11 @@ class Plan:
         return tuple(named)
 
     @property
+    def core(self) -> tuple[str, ...]:
+        """Columns every test but H6 shares a sample on: all but the altcoins, which may be younger."""
+        return tuple(name for name in self.columns if name not in self.altcoins)
+
+    @property
     def equities(self) -> tuple[str, ...]:
         """Columns that trade on the exchange."""
         return tuple(name for name in self.columns if name != self.crypto and name not in self.altcoins)

@@ -21,7 +21,7 @@ def specification_curve(plan: Plan, sample: Sample) -> pd.DataFrame:
     """
     equities = [plan.equity, *[n for n in (plan.tech, plan.large, plan.market) if n is not None and n != plan.equity]]
     equities = list(dict.fromkeys(equities))
-    z = window_residuals(plan, sample, [plan.crypto, *equities])
+    z = window_residuals(plan, sample.window, [plan.crypto, *equities])
     index = sessions_of(sample.window)
     rows = []
     for episodes in (plan.episodes, *plan.alternatives):

@@ -248,9 +248,14 @@ def test_claim(
             f"the plan names column {missing[0]!r}, which the prices do not have; they have "
             f"{', '.join(map(str, prices))}."
         )
-    used = prices[list(plan.columns)]
-    returns = to_returns(used, equities=list(plan.equities), sessions=plan.equity, weekend=plan.weekend, span="common")
-    sample = prepare(returns, plan)
+    returns = to_returns(
+        prices[list(plan.core)], equities=list(plan.equities), sessions=plan.equity, weekend=plan.weekend, span="common"
+    )
+    coins = None
+    if plan.altcoins:
+        pair = prices[[plan.crypto, plan.equity, *plan.altcoins]]
+        coins = to_returns(pair, equities=[plan.equity], sessions=plan.equity, weekend=plan.weekend, span="common")
+    sample = prepare(returns, plan, coins)
     evidence, main, later, reach, placement = collect(plan, sample, prices, n_jobs=n_jobs, progress=progress)
     return Verdict(
         plan=plan,
