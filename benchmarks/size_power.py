@@ -24,10 +24,11 @@ import numpy as np
 import pandas as pd
 
 import cryptoequity as ce
+from cryptoequity.claim.level import correlation_difference, find_break, level_step
 from cryptoequity.claim.naive import naive_pvalues
 from cryptoequity.claim.pipeline import Pipeline, Redating
 from cryptoequity.claim.placement import shift_test
-from cryptoequity.claim.world import NullWorld
+from cryptoequity.claim.world import NullWorld, residuals
 from cryptoequity.correlation.fit import draw_shocks
 from cryptoequity.estimation.bootstrap import null_interval, pvalue
 from cryptoequity.estimation.parallel import map_draws, spawn
@@ -51,7 +52,7 @@ THETA = {
     "MARKET": np.array([0.03, 0.0363, 0.03, 0.14, 0.87]),
 }
 VARIANCE = {"CRYPTO": 12.25, "EQUITY": 2.89, "TECH": 2.1, "MARKET": 1.21}
-TARGET = np.array([[1.0, 0.30, 0.28, 0.25], [0.30, 1.0, 0.80, 0.82], [0.28, 0.80, 1.0, 0.92], [0.25, 0.82, 0.92, 1.0]])
+TARGET = np.array([[1.0, 0.30, 0.30, 0.25], [0.30, 1.0, 0.80, 0.82], [0.30, 0.80, 1.0, 0.92], [0.25, 0.82, 0.92, 1.0]])
 NU = 6.0
 # the press dates as business days: 2016–2024 in all, the tested window from 23 March 2020
 CALENDAR = pd.bdate_range("2016-01-04", "2025-01-29")
@@ -168,6 +169,15 @@ def one_world(task: tuple[Cell, int, np.random.SeedSequence]) -> dict[str, float
         out[f"{kind} shift, product"] = shift_test(product, dummy, kind=kind).pvalue
     for name, value in naive_pvalues(window["CRYPTO"], window["EQUITY"], pd.Series(dummy, WINDOW)).items():
         out[f"naive: {name}"] = value
+    if not cell.step and not cell.delta:
+        whole_z = [residuals(SPECS[name], full[name].to_numpy())[0] for name in NAMES[:2]]
+        cut = len(full) - len(window)
+        out["step at a known date (cosine t)"] = level_step(whole_z[0], whole_z[1], cut).upper_pvalue()
+        out["step at an unknown date (sup-Wald)"] = find_break(whole_z[0] * whole_z[1]).pvalue
+    if cell.dated:
+        # EQUITY and TECH are equally correlated with CRYPTO in every world: the null of H5 and H6
+        x, y, v = (world.z[:, k] for k in (CRYPTO, EQUITY, TECH))
+        out["paired difference (cosine t)"] = correlation_difference(x, y, x, v).upper_pvalue()
     if cell.step:
         for name, value in naive_pvalues(full["CRYPTO"], full["EQUITY"], pd.Series(whole, CALENDAR)).items():
             out[f"naive, full sample: {name}"] = value

@@ -33,7 +33,7 @@ def rolling_correlation(x: pd.Series, y: pd.Series, window: int = WINDOW) -> pd.
 
 
 def naive_pvalues(crypto: pd.Series, equity: pd.Series, dummy: pd.Series) -> dict[str, float]:
-    """One-sided p-values of "correlation is higher inside" by the tests most papers use.
+    """Two-sided p-values of "correlation is the same inside and outside" by the tests most papers use.
 
     Parameters
     ----------
@@ -60,24 +60,24 @@ def naive_pvalues(crypto: pd.Series, equity: pd.Series, dummy: pd.Series) -> dic
     out = dict.fromkeys(NAIVE, float("nan"))
     if min(first.size, second.size) < 4:
         return out
-    out[NAIVE[0]] = float(stats.ttest_ind(first, second, equal_var=False, alternative="greater").pvalue)
+    out[NAIVE[0]] = float(stats.ttest_ind(first, second, equal_var=False).pvalue)
     out[NAIVE[1]] = _dummy_regression(rolling[seen], inside[seen], 8)
     out[NAIVE[2]] = _dummy_regression(path, inside, 0)
     out[NAIVE[3]] = _dummy_regression(path, inside, 8)
     r = [float(np.corrcoef(crypto[inside == s], equity[inside == s])[0, 1]) for s in (1, 0)]
     error = np.sqrt(1.0 / (inside.sum() - 3) + 1.0 / ((1 - inside).sum() - 3))
-    out[NAIVE[4]] = float(stats.norm.sf((np.arctanh(r[0]) - np.arctanh(r[1])) / error))
+    out[NAIVE[4]] = float(2.0 * stats.norm.sf(abs(np.arctanh(r[0]) - np.arctanh(r[1])) / error))
     return out
 
 
 def _dummy_regression(series: Array, dummy: Array, lags: int) -> float:
-    """One-sided normal p-value of the slope on a dummy; Newey–West with ``lags``, 0 for White's."""
+    """Two-sided normal p-value of the slope on a dummy; Newey–West with ``lags``, 0 for White's."""
     centered = dummy - dummy.mean()
     square = float(centered @ centered)
     slope = float(centered @ series) / square
     moment = centered * (series - series.mean() - slope * centered)
     error = newey_west_mean(moment, lags) * series.size / square
-    return float(stats.norm.sf(slope / error))
+    return float(2.0 * stats.norm.sf(abs(slope) / error))
 
 
 def measured_rates() -> dict[str, dict[str, object]]:

@@ -57,7 +57,8 @@ def score_contrast(score: Array, information: Array, dummy: Array) -> float:
 
     :math:`\hat\delta=\sum_t(I_t-\bar I)s_t\big/\sum_t(I_t-\bar I)^2 i_t`, with
     :math:`s_t=\partial\ell_t/\partial\rho_t` the score of the model fitted without the episodes and :math:`i_t`
-    its information. The fitted path has already followed part of any effect, so :math:`\hat\delta` understates it: it is a test statistic, not an estimate.
+    its information. The fitted path has already followed part of any effect, so :math:`\hat\delta`
+    understates it: it is a test statistic, not an estimate.
     """
     valid = ~np.isnan(dummy)
     if not valid.all():
