@@ -254,6 +254,13 @@ def write_measured(table: pd.DataFrame) -> None:
             "worlds": int(group["worlds"].min()),
             "cells": list(group["cell"]),
         }
+    covers = table[table["test"] == "interval covers"]
+    rates["interval covers"] = {
+        "low": round(float(covers["mean"].min()), 3),
+        "high": round(float(covers["mean"].max()), 3),
+        "worlds": int(covers["worlds"].min()),
+        "cells": list(covers["cell"]),
+    }
     path = HERE.parent / "src" / "cryptoequity" / "claim" / "measured.json"
     path.write_text(json.dumps(rates, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..errors import DataError, SpecError
 from ..estimation.bootstrap import pvalue
+from ..estimation.optimize import Optimum
 from ..estimation.parallel import map_draws, spawn
 from ..estimation.params import Array
 from ..estimation.results import TestResult
@@ -61,7 +62,7 @@ class Headline:
     pipeline: Pipeline = field(repr=False)
     statistics: dict[str, float]
     draws: Draws = field(repr=False)
-    pairs: dict[tuple[int, int], PairFit] = field(repr=False)
+    pairs: dict[tuple[int, ...], PairFit] = field(repr=False)
     coverage: Coverage
     index: pd.DatetimeIndex = field(repr=False)
 
@@ -211,7 +212,7 @@ def headline_pair(main: Headline) -> Pipeline:
         world.target[np.ix_(keep, keep)],
         world.shocks[:, keep],
     )
-    warm = {(0, 1): old.warm[old.crypto, old.equity]}
+    warm: dict[tuple[int, ...], Optimum] = {(0, 1): old.warm[old.crypto, old.equity]}
     return Pipeline(small, old.signed, None, old.dist, 0, 1, warm=warm, minimal=True)
 
 

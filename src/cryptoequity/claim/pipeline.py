@@ -111,12 +111,12 @@ class Pipeline:
     equity: int
     market: int = -1
     placebos: tuple[int, ...] = ()
-    warm: dict[tuple[int, int], Optimum] = field(default_factory=dict, repr=False)
+    warm: dict[tuple[int, ...], Optimum] = field(default_factory=dict, repr=False)
     minimal: bool = False
 
-    def observed(self) -> tuple[dict[str, float], dict[tuple[int, int], PairFit]]:
+    def observed(self) -> tuple[dict[str, float], dict[tuple[int, ...], PairFit]]:
         """Statistics of the data and the pair fits behind them."""
-        fits: dict[tuple[int, int], PairFit] = {}
+        fits: dict[tuple[int, ...], PairFit] = {}
         return self._measure(self.world.z, self.world.returns, self.signed, fits, 1e-8), fits
 
     def __call__(self, seed: np.random.SeedSequence) -> dict[str, float]:
@@ -140,7 +140,7 @@ class Pipeline:
             own += list(self.placebos)
         return tuple(dict.fromkeys(own))
 
-    def _pair(self, z: Array, i: int, j: int, fits: dict[tuple[int, int], PairFit], tol: float) -> PairFit:
+    def _pair(self, z: Array, i: int, j: int, fits: dict[tuple[int, ...], PairFit], tol: float) -> PairFit:
         if (i, j) not in fits:
             fits[i, j] = fit_pair(z[:, [i, j]], self.dist, self.warm.get((i, j)), tol)
         return fits[i, j]
@@ -150,7 +150,7 @@ class Pipeline:
         z: Array,
         returns: Array,
         signed: Array,
-        fits: dict[tuple[int, int], PairFit],
+        fits: dict[tuple[int, ...], PairFit],
         tol: float,
     ) -> dict[str, float]:
         c, e, m = self.crypto, self.equity, self.market
@@ -189,13 +189,13 @@ class Pipeline:
             out[f"placebo.{k}.correlation"] = correlation_contrast(z[:, c], z[:, k], dummy)
         return out
 
-    def _partial(self, z: Array, fits: dict[tuple[int, int], PairFit], tol: float) -> tuple[PairFit, Array, Array]:
+    def _partial(self, z: Array, fits: dict[tuple[int, ...], PairFit], tol: float) -> tuple[PairFit, Array, Array]:
         r"""Partial correlation given the market, from conditional projections.
 
         :math:`e_{i,t}=(z_{i,t}-\rho_{im,t}z_{m,t})/\sqrt{1-\rho_{im,t}^2}` for the crypto asset and the equity, with
         the correlations of two pair DCCs; the conditional correlation of the two is the partial correlation.
         """
-        key = (self.crypto, self.equity + 10_000)  # the pair (crypto, equity) given the market
+        key = (self.crypto, self.equity, self.market)  # the pair given the market
         market = z[:, self.market]
         clean = []
         for i in (self.crypto, self.equity):

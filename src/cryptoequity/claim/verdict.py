@@ -110,6 +110,12 @@ class Verdict:
             f"Estimates are differences of correlations with 95 % intervals; Holm over {', '.join(FAMILY)}; "
             f"mde is the smallest effect found with 80 % power; {self.plan.draws} draws, seed {self.plan.rng}."
         )
+        covers = measured_rates().get("interval covers")
+        if covers is not None:
+            notes.append(
+                f"The 95 % intervals of H2 covered the truth in {covers['low']:.0%} to {covers['high']:.0%} of "
+                f"simulated worlds."
+            )
         notes.append(f"plan {self.plan.sha256[:12]}, data {self.data_sha256[:12]}")
         digits = {"estimate": 2, "lower": 2, "upper": 2, "pvalue": 3, "pvalue_adjusted": 3, "mde": 2}
         digits |= {"coverage": 2, "spells": 0}
