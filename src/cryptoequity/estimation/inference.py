@@ -51,10 +51,19 @@ class FreePart:
     hessian: Array = field(repr=False)
 
 
-def free_part(lik: Likelihood, optimum: Optimum, score: Array | None = None) -> FreePart:
+def free_part(
+    lik: Likelihood,
+    optimum: Optimum,
+    score: Array | None = None,
+    kinked: npt.NDArray[np.bool_] | None = None,
+) -> FreePart:
     """Scores and Hessian (central differences of the analytic scores) over the free coordinates.
 
-    ``score`` (T, K) are the scores at the optimum in the model's coordinates, where they are known already.
+    Parameters
+    ----------
+    score : (T, K) scores at the optimum in the model's coordinates, where they are known already.
+    kinked : (K,) coordinates in which single scores jump. The step there is half a standard error, so that
+        the jumps of many observations average out; one jump within a tiny step would be a huge curvature.
     """
     layout = lik.layout
     u = optimum.box
@@ -65,6 +74,8 @@ def free_part(lik: Likelihood, optimum: Optimum, score: Array | None = None) -> 
     # a coordinate whose score vanishes has no effect here (b when a = 0): it is not identified
     free = ~np.asarray(optimum.pinned) & (size > 1e-9 * max(float(size.max()), 1e-300))
     steps = np.where(free, 1e-4 / np.where(size > 0, size, 1.0), 0.0)
+    if kinked is not None:
+        steps = np.where(kinked, steps * 0.5e4 / np.sqrt(score.shape[0]), steps)
     where = np.flatnonzero(free)
     hessian = np.empty((where.size, where.size))
     for column, j in enumerate(where):
@@ -131,6 +142,7 @@ def sandwich(bread: Array, moments: Array, cov_type: str = "robust", lags: int |
 def spread(part_cov: Array, jacobian: Array) -> Array:
     """Carry a covariance of free box coordinates to the parameters; NaN where nothing is free."""
     cov = jacobian @ part_cov @ jacobian.T
+    cov = 0.5 * (cov + cov.T)  # symmetric to the last bit
     fixed = ~np.any(jacobian != 0.0, axis=1)
     cov[fixed, :] = np.nan
     cov[:, fixed] = np.nan

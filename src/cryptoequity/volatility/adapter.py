@@ -17,7 +17,7 @@ __all__ = ["ArchMargin", "is_arch_result"]
 
 
 def is_arch_result(candidate: object) -> bool:
-    """Whether ``candidate`` is a fitted model of the arch package."""
+    """Whether ``candidate`` is a result of the arch package, fitted or at given parameters."""
     from arch.univariate.base import ARCHModelFixedResult
 
     return isinstance(candidate, ARCHModelFixedResult)
@@ -47,7 +47,8 @@ class ArchMargin(FitMixin):
         model = result.model
         theta = np.asarray(result.params, float)
         label = str(name if name is not None else getattr(model._y_series, "name", None) or "y")
-        start, stop = result.fit_start, result.fit_stop
+        # a result at given parameters (``model.fix``) has no estimation window
+        start, stop = getattr(result, "fit_start", None), getattr(result, "fit_stop", None)
         keep = np.isfinite(np.asarray(result.conditional_volatility, float))
         inside = np.zeros(keep.size, bool)
         inside[start:stop] = True
@@ -73,7 +74,9 @@ class ArchMargin(FitMixin):
             (lu, zu), (ld, zd) = run(up), run(down)
             score[:, j] = (lu - ld) / (2 * steps[j])
             dz[:, j] = (zu - zd) / (2 * steps[j])
-        hessian = _hessian(lambda point: float(run(point)[0].mean()), theta)
+        # a small part of a standard error: far above rounding, far below the scale of the curvature itself
+        wide = 0.04 / np.sqrt(np.maximum((score**2).sum(axis=0), 1e-300))
+        hessian = _hessian(lambda point: float(run(point)[0].mean()), theta, wide)
         cov = spread(sandwich(hessian, score), np.eye(theta.size))
         names = tuple(str(one) for one in result.params.index)
         estimate = Estimate(names, theta, cov, float(loglik.sum()), z.size, theta.size, "robust", None, ())
@@ -105,10 +108,9 @@ class ArchMargin(FitMixin):
         return f"{self.spec}: {self.name}"
 
 
-def _hessian(mean_loglik: Any, theta: Array) -> Array:
-    """Central second differences of a mean log-likelihood."""
+def _hessian(mean_loglik: Any, theta: Array, steps: Array) -> Array:
+    """Central second differences of a mean log-likelihood with ``steps`` (K,)."""
     k = theta.size
-    steps = 1e-4 * np.maximum(np.abs(theta), 1e-2)
     out = np.empty((k, k))
     for i in range(k):
         for j in range(i + 1):

@@ -224,7 +224,7 @@ def assemble(
 ) -> MarginFit:
     """Put standard errors and paths around an optimum."""
     _, variance, residual, score, dz = lik.filter(optimum.theta, 2)
-    part = free_part(lik, optimum, score)
+    part = free_part(lik, optimum, score, lik.kinked)
     cov = spread(sandwich(part.hessian, part.score, cov_type), part.jacobian)
     names = lik.layout.names
     bounded = tuple(name for name, value in zip(names, np.diag(cov), strict=True) if np.isnan(value))
@@ -387,7 +387,7 @@ class MarginFit(FitMixin):
         return {
             "spec": self.spec.to_dict(),
             "name": self.name,
-            "index": [str(stamp) for stamp in self.returns.index],
+            "index": index_to_dict(self.returns.index),
             "returns": self.returns.to_list(),
             "hold_back": self.hold_back,
             "cov_type": est.cov_type,
@@ -403,7 +403,7 @@ class MarginFit(FitMixin):
     def from_dict(cls, content: dict[str, Any]) -> MarginFit:
         """Rebuild from `to_dict`: the data are filtered again with the stored parameters."""
         spec = spec_from_dict(content["spec"])
-        index = pd.DatetimeIndex(content["index"])
+        index = index_from_dict(content["index"])
         series = pd.Series(content["returns"], index, dtype=float, name=content["name"])
         lik = MarginLikelihood(spec, series.to_numpy(), content["hold_back"])
         optimum = optimum_from_dict(content["optimum"])
@@ -423,6 +423,19 @@ def simulate_margin(spec: GARCH | EGARCH, theta: Array, shocks: Array, start_var
     return garch_simulate(  # type: ignore[no-any-return]
         theta, shocks, m, spec.lags, orders, spec.exponential, start, start_variance
     )
+
+
+def index_to_dict(index: pd.Index) -> dict[str, Any]:
+    """JSON-able index: dates as text, numbers as they are."""
+    dated = isinstance(index, pd.DatetimeIndex)
+    values = [str(item) for item in index] if dated else index.to_list()
+    return {"name": index.name, "unit": index.unit if isinstance(index, pd.DatetimeIndex) else None, "values": values}
+
+
+def index_from_dict(content: dict[str, Any]) -> pd.Index:
+    """Rebuild an index from `index_to_dict`."""
+    index: pd.Index = pd.Index(content["values"], name=content["name"])
+    return index if content["unit"] is None else pd.DatetimeIndex(index).as_unit(content["unit"])
 
 
 def optimum_to_dict(optimum: Optimum) -> dict[str, Any]:

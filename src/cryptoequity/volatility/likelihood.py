@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from ..estimation.params import Array, Layout, positive, real, subsimplex
 from ..kernels.garch import garch_filter
@@ -79,11 +80,14 @@ class MarginLikelihood:
         return loglik, score
 
     @property
-    def climbs(self) -> int:
-        """How many starts to climb from: one, or all where |z| of an EGARCH meets regressors.
+    def kinked(self) -> npt.NDArray[np.bool_]:
+        """Parameters, (K,), in which the likelihood has kinks: the mean of an EGARCH, which reads |z|."""
+        kinked: npt.NDArray[np.bool_] = (np.arange(self.layout.size) < self.x.shape[1]) & self.exponential
+        return kinked
 
-        There the likelihood has a kink in the mean wherever a residual passes zero, and a climb may end in one.
-        """
+    @property
+    def climbs(self) -> int:
+        """How many starts to climb from: one, or all for an EGARCH with regressors: a climb may end in a kink."""
         return len(_GRID) if self.exponential and self.x.shape[1] > 1 else 1
 
     def starts(self) -> Iterator[Array]:
