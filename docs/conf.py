@@ -38,6 +38,7 @@ nb_execution_mode = "force"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+nb_output_stderr = "warn"  # a Python warning on a page fails the build under -W
 
 # --- reference, one page a room and one a name, written from cryptoequity.__all__
 public_names.write(HERE / "reference" / "generated")
