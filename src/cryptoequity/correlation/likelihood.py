@@ -15,7 +15,7 @@ from ..kernels.dcc import dcc_adjoint, dcc_filter, dcc_filter_pair, dcc_path
 from ..volatility.density import t_constants
 from ..volatility.likelihood import ewma_backcast
 
-__all__ = ["CorrelationLikelihood", "second_moment_target", "stacked_covariance"]
+__all__ = ["CorrelationLikelihood", "second_moment_target", "stacked_covariance", "stacked_moments"]
 
 _GRID = tuple((a, total - a) for total in (0.999, 0.99, 0.97, 0.9) for a in (0.005, 0.015, 0.04, 0.1))
 _LAYOUTS: dict[tuple[bool, bool], Layout] = {}
@@ -164,6 +164,23 @@ def stacked_covariance(
     covariance over (free margin coordinates, target if ``target_noise``, free correlation coordinates),
     and the correlation step's `FreePart` (None when it has no parameters).
     """
+    bread, moments, last, edges = stacked_moments(lik, optimum, parts, dzs, target_noise)
+    if cov_type == "classic":
+        steps = np.zeros_like(bread)
+        for first, stop in pairwise(edges):
+            steps[first:stop, first:stop] = bread[first:stop, first:stop]
+        bread = steps
+    return sandwich(bread, moments, cov_type, lags), last
+
+
+def stacked_moments(
+    lik: CorrelationLikelihood,
+    optimum: Optimum | None,
+    parts: Sequence[FreePart],
+    dzs: Sequence[Array],
+    target_noise: str,
+) -> tuple[Array, Array, FreePart | None, list[int]]:
+    """A (K, K) and the moments (T, K) of `stacked_covariance`, the last step, and where each step begins."""
     z, n, nobs = lik.z, lik.n, lik.z.shape[0]
     rows, cols = np.tril_indices(n, -1)
     sizes = [part.hessian.shape[0] for part in parts]
@@ -205,10 +222,4 @@ def stacked_covariance(
                 bread[bottom + k, ends[i] : ends[i + 1]] = by_z[:, i] @ dz
             if k2:
                 bread[bottom + k, k1:bottom] = 2.0 * by_target[rows, cols]
-    if cov_type == "classic":
-        edges = [*ends, k1 + k2, k1 + k2 + k3]
-        steps = np.zeros_like(bread)
-        for first, stop in pairwise(edges):
-            steps[first:stop, first:stop] = bread[first:stop, first:stop]
-        bread = steps
-    return sandwich(bread, moments, cov_type, lags), last
+    return bread, moments, last, [*ends, k1 + k2, k1 + k2 + k3]
