@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import check_option
+from ..errors import DataError, check_option
 from ..estimation.params import Array
 from ..estimation.results import TestResult
 
@@ -39,17 +39,36 @@ def shift_test(series: Array, dummy: Array, *, kind: str = "circular", what: str
     Parameters
     ----------
     series : (T,) score or product of residuals. dummy : (T,) zeros and ones.
+    kind : "circular" or "linear". what : how the series is called.
 
     Returns
     -------
     TestResult, one-sided: larger inside. ``detail["null"]`` holds the shifted contrasts.
+
+    Raises
+    ------
+    DataError : series and dummy of different lengths, blanks in the series, a dummy that is not one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cryptoequity as ce
+    >>> inside = np.repeat([0.0, 1.0, 0.0], [40, 20, 40])
+    >>> series = np.random.default_rng(1).standard_normal(100) + 2.0 * inside
+    >>> ce.shift_test(series, inside).pvalue
+    0.01
     """
     check_option("kind", kind, ("circular", "linear"))
+    series, dummy = _checked(series, dummy, what)
     null = f"the placement of the episodes has nothing to do with the level of the {what}"
-    if not 0 < dummy.sum() < dummy.size or np.isnan(dummy).any():
-        return TestResult(
-            f"{kind} shift", null, float("nan"), float("nan"), "", reason="the episodes cover none or all of the sample"
-        )
+    blank = int(np.isnan(dummy).sum())
+    reason = ""
+    if blank:
+        reason = f"a guard band leaves {blank} sessions to neither side; drop them from series and dummy"
+    elif not 0 < dummy.sum() < dummy.size:
+        reason = "the episodes cover none or all of the sample"
+    if reason:
+        return TestResult(f"{kind} shift", null, float("nan"), float("nan"), "", reason=reason)
     if kind == "circular":
         values = shift_contrasts(series, dummy)
         # rotations by zero count once, as the statistic itself: p is never zero
@@ -74,6 +93,28 @@ def shift_test(series: Array, dummy: Array, *, kind: str = "circular", what: str
         pvalue = min(1.0, reached / (reach + 1))
         reference = f"{2 * reach + 1} shifts without wrapping, conservative"
     return TestResult(f"{kind} shift", null, observed, pvalue, reference, {"null": values})
+
+
+def _checked(series: Array, dummy: Array, what: str) -> tuple[Array, Array]:
+    """Return both as float arrays, or say what is wrong with them."""
+    series, dummy = np.asarray(series, dtype=np.float64), np.asarray(dummy, dtype=np.float64)
+    if series.ndim != 1 or series.shape != dummy.shape:
+        raise DataError(
+            f"the {what} has shape {series.shape} and the dummy {dummy.shape}: they must be one number a session each; "
+            "build the dummy on the index of the series, e.g. episodes.dummy(index)."
+        )
+    bad = np.flatnonzero(~np.isfinite(series))
+    if bad.size:
+        raise DataError(
+            f"the {what} has {bad.size} missing or infinite values, the first in row {bad[0]}; drop these sessions "
+            "from series and dummy."
+        )
+    other = np.flatnonzero(~(np.isnan(dummy) | (dummy == 0.0) | (dummy == 1.0)))
+    if other.size:
+        raise DataError(
+            f"the dummy is {dummy[other[0]]:g} in row {other[0]}; it must be 1 inside an episode and 0 outside."
+        )
+    return series, dummy
 
 
 def _plain_contrast(series: Array, dummy: Array) -> float:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, check_option
 from .params import Array
 
 __all__ = ["null_interval", "pvalue", "resample", "standardize_shocks"]
 
+FEWEST = 19  # draws, the fewest that can reach a p-value of 5 %
+
 
 def pvalue(statistic: float, null: Array, side: str = "upper") -> float:
-    """(1 + #{null as extreme as the statistic}) / (1 + B), over the finite draws; NaN without any."""
+    """(1 + #{null as extreme as the statistic}) / (1 + B), over the finite draws; NaN without any.
+
+    ``side`` is "upper", "lower" or "two"; two-sided distances are measured from the median of the draws.
+    """
+    check_option("side", side, ("upper", "lower", "two"))
     finite = null[np.isfinite(null)]
     if not np.isfinite(statistic) or not finite.size:
         return float("nan")
@@ -24,9 +30,12 @@ def pvalue(statistic: float, null: Array, side: str = "upper") -> float:
 
 
 def null_interval(estimate: float, null: Array, level: float = 0.95) -> tuple[float, float]:
-    """Interval that inverts the null law of the estimate, shifted: estimate minus its upper and lower quantiles."""
+    """Interval that inverts the null law of the estimate, shifted: estimate minus its upper and lower quantiles.
+
+    NaN with fewer than `FEWEST` finite draws.
+    """
     finite = null[np.isfinite(null)]
-    if not np.isfinite(estimate) or finite.size < 20:
+    if not np.isfinite(estimate) or finite.size < FEWEST:
         return float("nan"), float("nan")
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(finite, [tail, 1.0 - tail])
