@@ -1,6 +1,6 @@
 """Draw the figure of the README from the embedded samples.
 
-    python docs/figures.py        writes docs/_static/two-worlds.png
+python docs/figures.py        writes docs/_static/two-worlds.png
 """
 
 from __future__ import annotations

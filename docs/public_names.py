@@ -58,7 +58,7 @@ def page_of_room(room: str, names: list[str]) -> str:
     lines += [".. autosummary::", "", *(f"   {name}" for name in names if name not in modules), ""]
     lines += [".. toctree::", "   :hidden:", "", *(f"   {name}" for name in names if name not in modules)]
     if modules:
-        lines += ["", ".. toctree::", "   :caption: Modules", "   :maxdepth: 1", "", *(f"   {name}" for name in modules)]
+        lines += ["", ".. toctree::", "   :maxdepth: 1", "", *(f"   {name}" for name in modules)]
     return "\n".join([*lines, ""])
 
 
@@ -67,8 +67,8 @@ def write(folder: Path) -> None:
     by_room = rooms()
     pages = {name: page_of(name) for names in by_room.values() for name in names}
     pages |= {f"room-{room}": page_of_room(room, names) for room, names in by_room.items()}
-    listing = ["Rooms", "=====", "", ".. toctree::", "   :maxdepth: 1", "", *(f"   room-{room}" for room in by_room), ""]
-    pages["rooms"] = "\n".join(listing)
+    listing = [f"   room-{room}" for room in by_room]
+    pages["rooms"] = "\n".join(["Rooms", "=====", "", ".. toctree::", "   :maxdepth: 1", "", *listing, ""])
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.rst"):
         if old.stem not in pages:
