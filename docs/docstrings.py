@@ -33,7 +33,7 @@ def entries(body: list[str]) -> list[tuple[str, list[str]]]:
     return found
 
 
-def rewrite(body: list[str], raises: bool) -> list[str]:
+def rewrite(body: list[str]) -> list[str]:
     """Put descriptions where napoleon looks for them; sections in the numpydoc style stay as they are."""
     parts = entries(body)
     bare = sum(not any(line.strip() for line in below) for _, below in parts)
@@ -47,10 +47,7 @@ def rewrite(body: list[str], raises: bool) -> list[str]:
             if match is None:
                 out.append(piece)
             else:
-                names = match[1].split(", ")
-                out += [
-                    line for name in (names if raises else [", ".join(names)]) for line in (name, f"    {match[2]}")
-                ]
+                out += [line for name in match[1].split(", ") for line in (name, f"    {match[2]}")]
     return [*out, ""]
 
 
@@ -60,7 +57,7 @@ def before_napoleon(app: Any, what: str, name: str, obj: Any, options: Any, line
     while i < len(lines) - 1:
         if lines[i].strip() in SECTIONS and re.fullmatch(r"-{3,}", lines[i + 1].strip()):
             end = section_end(lines, i + 2)
-            lines[i + 2 : end] = rewrite(lines[i + 2 : end], lines[i].strip() in ("Raises", "Warns"))
+            lines[i + 2 : end] = rewrite(lines[i + 2 : end])
         i += 1
 
 
