@@ -7,6 +7,7 @@ errors and their t law, which keep their size under persistent correlation bette
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import stats
@@ -86,13 +87,7 @@ def find_break(product: Array, trim: float = 0.15, paths: int = 4000) -> TestRes
     demeaned = product - np.where(np.arange(nobs) < position, product[:position].mean(), product[position:].mean())
     error, _ = ewc_test(demeaned)
     statistic = float(shape.max() / (nobs * error**2))
-    rng = np.random.default_rng(19930701)
-    steps = 1000
-    grid = np.arange(1, steps + 1) / steps
-    middle = (grid >= trim) & (grid <= 1.0 - trim)
-    walk = np.cumsum(rng.standard_normal((paths, steps)), axis=1) / np.sqrt(steps)
-    bridge = walk - grid * walk[:, -1:]
-    sup = (bridge[:, middle] ** 2 / (grid * (1.0 - grid))[middle]).max(axis=1)
+    sup = _bridge_law(trim, paths)
     pvalue = (1 + int(np.sum(sup >= statistic))) / (1 + paths)
     return TestResult(
         "sup-Wald for one break in the mean product",
@@ -102,3 +97,17 @@ def find_break(product: Array, trim: float = 0.15, paths: int = 4000) -> TestRes
         f"sup of a squared tied-down Bessel process, {trim:.0%} trimming, {paths} simulated paths",
         {"position": position, "step": float(gap[position - first])},
     )
+
+
+@lru_cache(maxsize=8)
+def _bridge_law(trim: float, paths: int) -> Array:
+    """Draws of the sup of a squared tied-down Bessel process, (paths,); the seed is fixed."""
+    rng = np.random.default_rng(19930701)
+    steps = 1000
+    grid = np.arange(1, steps + 1) / steps
+    middle = (grid >= trim) & (grid <= 1.0 - trim)
+    walk = np.cumsum(rng.standard_normal((paths, steps)), axis=1) / np.sqrt(steps)
+    bridge = walk - grid * walk[:, -1:]
+    sup: Array = (bridge[:, middle] ** 2 / (grid * (1.0 - grid))[middle]).max(axis=1)
+    sup.flags.writeable = False  # shared by every caller
+    return sup

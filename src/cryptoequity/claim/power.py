@@ -15,6 +15,8 @@ from .pipeline import PairFit, Pipeline
 
 __all__ = ["Detectable", "detectable_effect"]
 
+_SMALLEST_REACH = 0.02  # a correlation this close to its bound leaves no effect to simulate
+
 
 @dataclass(frozen=True)
 class Detectable:
@@ -70,7 +72,8 @@ def detectable_effect(
 
     The null path of the fitted DCC is kept and ``delta`` (times the centered dummy) is added to it; the
     pipeline refits everything in each of ``draws`` samples at two effects. The statistic's mean and standard
-    deviation are interpolated in delta and power is read off a normal law.
+    deviation are interpolated in delta and power is read off a normal law. NaN where the path is so close to
+    one that nothing can be added to it, or too few draws have a statistic.
 
     Parameters
     ----------
@@ -82,11 +85,14 @@ def detectable_effect(
     white = standardize_shocks(dcc_whiten(a, b, lik.z, lik.target, lik.start, lik.start))
     world = _ShiftedWorld(pipeline, a, b, float(lik.target[0, 1]), white)
     null = null[np.isfinite(null)]
-    critical = float(np.quantile(null, 1.0 - alpha))
     dummy = np.abs(np.nan_to_num(pipeline.signed))
     # keep the shifted path inside (−1, 1) with room to spare
     room = 0.95 - float(np.max(np.abs(pair.path)))
-    reach = room / max(dummy.mean(), 1.0 - dummy.mean())
+    reach = room / max(float(dummy.mean()), 1.0 - float(dummy.mean()))
+    if not null.size or reach < _SMALLEST_REACH:
+        nan = (float("nan"),) * 2
+        return Detectable(float("nan"), power, nan, nan, nan)
+    critical = float(np.quantile(null, 1.0 - alpha))
     deltas = tuple(round(min(delta, reach * share), 6) for delta, share in ((0.15, 0.5), (0.30, 1.0)))
     seeds = spawn(rng, 2 * draws)
     tasks = [(delta, seed) for delta, part in zip(deltas, (seeds[:draws], seeds[draws:]), strict=True) for seed in part]
