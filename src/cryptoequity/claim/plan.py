@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
+import math
 import tomllib
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from ..errors import SpecError, check_option
 from ..volatility import EGARCH, GARCH
 from ..volatility.garch import spec_from_dict
+from .dating import whole_days
 from .rerating import ReRating
 
 __all__ = ["Plan"]
@@ -76,41 +81,63 @@ class Plan:
     def __post_init__(self) -> None:
         for name in ("altcoins", "placebos", "alternatives"):
             value = getattr(self, name)
-            if isinstance(value, str):
-                raise SpecError(f"{name}={value!r}: pass a tuple of names, e.g. ({value!r},).")
+            if isinstance(value, str | ReRating):
+                raise SpecError(f"{name}={value!r}: pass a tuple, e.g. ({value!r},).")
             object.__setattr__(self, name, tuple(value))
+        self._check_columns()
         check_option("dist", self.dist, ("normal", "t"))
         check_option("weekend", self.weekend, ("compound", "drop"))
-        if not isinstance(self.episodes, ReRating):
-            raise SpecError("episodes must be a ReRating, e.g. ReRating.press().")
-        if not 0.0 < self.alpha < 0.5:
-            raise SpecError(f"alpha={self.alpha}: a level lies between 0 and .5.")
-        if not 0.0 < self.sesoi < 1.0:
-            raise SpecError(f"sesoi={self.sesoi}: a difference of correlations lies between 0 and 1.")
-        if self.draws < 19:
-            raise SpecError(f"draws={self.draws}: fewer than 19 draws cannot reach a p-value of 5 %.")
-        if not isinstance(self.rng, int) or isinstance(self.rng, bool) or self.rng < 0:
-            raise SpecError(f"rng={self.rng!r}: a plan holds its seed, a non-negative int.")
-        if len(set(self.columns)) != len(self.columns):
-            twice = next(name for name in self.columns if self.columns.count(name) > 1)
-            raise SpecError(f"column {twice!r} has two parts in this plan that must differ.")
-        for name in ("start", "end", "published"):
-            self._date(name)
-        if self.break_date not in (None, "estimate"):
-            self._date("break_date")
+        for name in ("crypto_margin", "equity_margin"):
+            if not isinstance(getattr(self, name), GARCH | EGARCH):
+                raise SpecError(f"{name}={getattr(self, name)!r}: pass a margin, e.g. GARCH(dist='t').")
+        if not all(isinstance(one, ReRating) for one in (self.episodes, *self.alternatives)):
+            raise SpecError("episodes and alternatives must be ReRating, e.g. ReRating.press().")
+        _check_number("alpha", self.alpha, 0.5, "a level lies between 0 and .5")
+        _check_number("sesoi", self.sesoi, 1.0, "a difference of correlations lies between 0 and 1")
+        for name, least in (("draws", 19), ("rng", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                why = "a plan holds its seed" if name == "rng" else "fewer draws cannot reach a p-value of 5 %"
+                raise SpecError(f"{name}={value!r}: {why}; give an int of at least {least}.")
+        if self.alpha * (1 + self.draws) < 1.0 - 1e-9:
+            raise SpecError(
+                f"draws={self.draws}: the smallest p-value is {1 / (1 + self.draws):.3g}, above alpha={self.alpha}; "
+                f"draw at least {math.ceil(1.0 / self.alpha - 1e-9) - 1}."
+            )
+        self._check_dates()
         if self.episodes.by_data and (self.tech is None or self.market is None):
             raise SpecError("episodes dated by a rule are re-dated in every draw: name the tech and market columns.")
-        if self.episodes.by_data and pd.Timedelta(self.guard) != pd.Timedelta(0):
+        guard = whole_days("guard", self.guard)
+        if guard < 0:
+            raise SpecError(f"guard={self.guard!r} is negative; a guard band lies outside the edges.")
+        if guard and self.episodes.by_data:
             raise SpecError(f"guard={self.guard!r} is for fixed episodes; rules that are re-dated take no guard band.")
 
-    def _date(self, name: str) -> None:
-        value = getattr(self, name)
-        if value is None:
-            return
-        try:
-            pd.Timestamp(value)
-        except ValueError as error:
-            raise SpecError(f"{name}={value!r} is not a date; write it as 2020-03-16.") from error
+    def _check_columns(self) -> None:
+        parts = {name: getattr(self, name) for name in ("crypto", "equity", "tech", "market", "large")}
+        named = {key: value for key, value in parts.items() if value is not None or key in ("crypto", "equity")}
+        for key, value in [*named.items(), *(("altcoins", v) for v in self.altcoins)]:
+            if not isinstance(value, str) or not value:
+                raise SpecError(f"{key}={value!r}: a column has a name, a text.")
+        if any(not isinstance(value, str) or not value for value in self.placebos):
+            raise SpecError(f"placebos={self.placebos!r}: a column has a name, a text.")
+        coins = (self.crypto, *self.altcoins)
+        exclusive = (*coins, self.equity, *self.placebos)
+        twice = [name for name in exclusive if exclusive.count(name) > 1]
+        twice += [name for name in (self.tech, self.market, self.large) if name in coins]
+        twice += [self.equity] if self.large == self.equity else []
+        if twice:
+            raise SpecError(f"column {twice[0]!r} has two parts in this plan that must differ.")
+
+    def _check_dates(self) -> None:
+        for name in _DATES:
+            value = getattr(self, name)
+            if value is not None and not (name == "break_date" and value == "estimate"):
+                object.__setattr__(self, name, _date(name, value))
+        given = [(name, getattr(self, name)) for name in ("start", "published", "end") if getattr(self, name)]
+        for (first, early), (second, late) in pairwise(given):
+            if early >= late:
+                raise SpecError(f"{first}={early!r} is not before {second}={late!r}.")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -156,12 +183,15 @@ class Plan:
         unknown = sorted(set(content) - known)
         if unknown:
             raise SpecError(f"a plan has no choice named {unknown[0]!r}; it has {', '.join(sorted(known))}.")
+        absent = [name for name in ("crypto", "equity", "episodes") if name not in content]
+        if absent:
+            raise SpecError(f"a plan must name {absent[0]!r}.")
         values = dict(content)
         values["episodes"] = ReRating.from_json(json.dumps(values["episodes"]))
         values["alternatives"] = tuple(ReRating.from_json(json.dumps(v)) for v in values.get("alternatives", ()))
         for name in ("crypto_margin", "equity_margin"):
             if name in values:
-                values[name] = spec_from_dict(values[name])
+                values[name] = _margin(name, values[name])
         return cls(**values)
 
     def to_json(self) -> str:
@@ -171,7 +201,13 @@ class Plan:
     @classmethod
     def from_json(cls, text: str) -> Plan:
         """Rebuild from `to_json`."""
-        return cls.from_dict(json.loads(text))
+        try:
+            content = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise SpecError(f"this is not JSON: {error}.") from error
+        if not isinstance(content, dict):
+            raise SpecError("this JSON is not a plan; write one with to_json().")
+        return cls.from_dict(content)
 
     @property
     def sha256(self) -> str:
@@ -184,37 +220,74 @@ class Plan:
 
         ``[episodes]`` holds either ``press = true``, ``years = [2020, 2022, 2024]``, or ``spells``, a list of
         ``[start, end, sign]``. Other keys are the parameters of `Plan`; ``crypto_margin`` and ``equity_margin``
-        are tables such as ``{model = "GARCH", dist = "t"}``. Keyword arguments win over the file.
+        are tables such as ``{model = "GARCH", dist = "t"}``; ``break_date = "none"`` tests the whole sample, as
+        TOML has no None. Keyword arguments win over the file, unless they are None.
         """
+        name = Path(path).name
         try:
-            content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as error:
-            raise SpecError(f"{Path(path).name} is not TOML: {error}") from error
+            content: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SpecError(f"{name} is not TOML: {error}") from error
+        if "alternatives" in content:
+            raise SpecError(f"{name}: alternatives cannot be written in a file; pass them as an argument.")
         content.update({key: value for key, value in overrides.items() if value is not None})
         episodes = content.pop("episodes", None)
-        if isinstance(episodes, ReRating):
-            chosen = episodes
-        elif not isinstance(episodes, dict) or len(episodes) != 1:
-            raise SpecError(
-                "[episodes] must hold one of press = true, years = [...] or spells = [[start, end, sign], …]."
-            )
-        elif "press" in episodes:
-            chosen = ReRating.press()
-        elif "years" in episodes:
-            chosen = ReRating.press(years=tuple(episodes["years"]))
-        elif "spells" in episodes:
-            chosen = ReRating.from_dates([tuple(spell) for spell in episodes["spells"]], name="plan file")
-        else:
-            raise SpecError(f"[episodes] does not know {next(iter(episodes))!r}; use press, years or spells.")
-        for name in ("crypto_margin", "equity_margin"):
-            if name in content:
-                content[name] = spec_from_dict(content[name])
-        known = {one.name for one in fields(cls)} - {"alternatives", "episodes"}
+        chosen = episodes if isinstance(episodes, ReRating) else _listed(episodes)
+        known = {one.name for one in fields(cls)} - {"episodes"}
         unknown = sorted(set(content) - known)
         if unknown:
-            raise SpecError(f"{Path(path).name}: a plan has no choice named {unknown[0]!r}.")
-        dates = {key: str(value) for key, value in content.items() if key in _DATES and value is not None}
-        return cls(**{**content, **dates}, episodes=chosen)
+            raise SpecError(f"{name}: a plan has no choice named {unknown[0]!r}; it has {', '.join(sorted(known))}.")
+        absent = [key for key in ("crypto", "equity") if key not in content]
+        if absent:
+            raise SpecError(f"{name}: a plan must name {absent[0]!r}.")
+        for key in ("crypto_margin", "equity_margin"):
+            if key in content and not isinstance(content[key], GARCH | EGARCH):
+                content[key] = _margin(key, content[key])
+        if content.get("break_date") == "none":
+            content["break_date"] = None
+        return cls(**content, episodes=chosen)
 
 
 _DATES = ("break_date", "published", "start", "end")
+
+
+def _listed(episodes: object) -> ReRating:
+    """Episodes of a plan file."""
+    if not isinstance(episodes, dict) or len(episodes) != 1:
+        raise SpecError("[episodes] must hold one of press = true, years = [...] or spells = [[start, end, sign], …].")
+    ((kind, value),) = episodes.items()
+    check_option("[episodes]", kind, ("press", "years", "spells"))
+    if kind == "press":
+        check_option("press", value, (True,))
+        return ReRating.press()
+    if not isinstance(value, list):
+        raise SpecError(f"[episodes] {kind}={value!r} must be a list.")
+    return ReRating.press(years=value) if kind == "years" else ReRating.from_dates(value, name="plan file")
+
+
+def _margin(name: str, choices: object) -> Spec:
+    """Margin of a plan file or of a plan's JSON."""
+    if not isinstance(choices, dict):
+        raise SpecError(f'{name}={choices!r}: write a table such as {{model = "GARCH", dist = "t"}}.')
+    check_option(f"{name}: model", choices.get("model"), ("GARCH", "EGARCH"))
+    allowed = {one.name for one in fields(GARCH if choices["model"] == "GARCH" else EGARCH)} | {"model"}
+    for key in choices:
+        check_option(f"{name}: the choice", key, sorted(allowed))
+    return spec_from_dict(choices)
+
+
+def _check_number(name: str, value: object, upper: float, what: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < upper:
+        raise SpecError(f"{name}={value!r}: {what}.")
+
+
+def _date(name: str, value: object) -> str:
+    """Return a date as 2020-03-16, the one way a plan writes it."""
+    if isinstance(value, str | dt.date | np.datetime64):
+        try:
+            stamp = pd.Timestamp(value)
+        except ValueError:
+            stamp = None
+        if stamp is not None and not pd.isna(stamp) and stamp.tz is None and stamp == stamp.normalize():
+            return stamp.strftime("%Y-%m-%d")
+    raise SpecError(f"{name}={value!r} is not a date; write it as 2020-03-16, without a clock time or zone.")

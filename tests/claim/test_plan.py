@@ -1,0 +1,324 @@
+"""The plan: frozen, hashed, written and read back, and everything it refuses."""
+
+import dataclasses
+import datetime as dt
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cryptoequity as ce
+from claim.worlds import prices_of, sample
+
+PRESS = ce.ReRating.press()
+LIST = ce.ReRating.from_dates([("2021-01-04", "2021-06-30", 1)], name="list")
+# another value of every choice
+OTHER = {
+    "crypto": "ETH",
+    "equity": "IWM",
+    "episodes": LIST,
+    "tech": "QQQ",
+    "market": "VTI",
+    "large": "MGK",
+    "altcoins": ("SOL",),
+    "placebos": ("GLD",),
+    "break_date": "2020-03-17",
+    "published": "2025-01-30",
+    "start": "2015-01-01",
+    "end": "2025-06-30",
+    "alternatives": (LIST,),
+    "crypto_margin": ce.EGARCH(dist="t"),
+    "equity_margin": ce.GARCH(dist="t"),
+    "dist": "normal",
+    "alpha": 0.1,
+    "sesoi": 0.2,
+    "draws": 199,
+    "rng": 1,
+    "guard": "31D",
+    "weekend": "drop",
+}
+
+
+def plan(**options):
+    return ce.Plan(**{"crypto": "BTC", "equity": "PSCT", "episodes": PRESS, **options})
+
+
+@pytest.fixture(scope="module")
+def dated():
+    prices = prices_of(sample(500, 1))
+    return ce.ReRating.from_relative_strength(prices["TECH"], prices["MARKET"])
+
+
+# --- frozen and hashed
+
+
+def test_a_plan_does_not_change():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        plan().draws = 3
+
+
+def test_the_hash_is_stable():
+    # written down once: a change here means that old plans no longer match their hash
+    own = ce.Plan(crypto="BTC", equity="PSCT", episodes=LIST)
+    assert own.sha256 == plan(episodes=LIST).sha256
+    assert re.fullmatch("[0-9a-f]{64}", own.sha256)
+    assert own.sha256 == "4ac84c04d2cc0c33f0fdfd8f877bd1d1896518348b2852cf31ce00749977e0f0"
+
+
+def test_every_choice_enters_the_hash():
+    base = plan()
+    assert set(OTHER) == {one.name for one in dataclasses.fields(ce.Plan)}
+    hashes = {plan(**{name: value}).sha256 for name, value in OTHER.items()}
+    assert len(hashes | {base.sha256}) == len(OTHER) + 1
+
+
+def test_one_date_is_written_one_way():
+    dates = ["2020-03-02", "2020-3-2", "2 March 2020", dt.date(2020, 3, 2), pd.Timestamp(2020, 3, 2)]
+    dates += [dt.datetime(2020, 3, 2), np.datetime64("2020-03-02")]
+    assert {plan(break_date=date).break_date for date in dates} == {"2020-03-02"}
+    assert len({plan(break_date=date).sha256 for date in dates}) == 1
+
+
+# --- JSON
+
+
+@pytest.mark.parametrize("options", [{}, OTHER, {"break_date": None}, {"break_date": "estimate"}])
+def test_json_round_trip(options):
+    one = plan(**options)
+    back = ce.Plan.from_json(one.to_json())
+    assert back.sha256 == one.sha256
+    assert back == one
+    assert json.loads(one.to_json())["draws"] == one.draws
+
+
+def test_json_round_trip_of_dated_episodes(dated):
+    one = plan(episodes=dated, tech="TECH", market="MARKET")
+    assert ce.Plan.from_json(one.to_json()).sha256 == one.sha256
+
+
+@given(
+    st.text(min_size=1), st.floats(0.01, 0.49), st.floats(0.01, 0.99), st.integers(99, 10**6), st.integers(0, 10**12)
+)
+@settings(max_examples=30, deadline=None)
+def test_json_round_trip_of_any_values(name, alpha, sesoi, draws, rng):
+    one = plan(placebos=(f"x{name}",), alpha=alpha, sesoi=sesoi, draws=draws, rng=rng)
+    assert ce.Plan.from_json(one.to_json()) == one
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "this is not JSON"),
+        ("[1]", "this JSON is not a plan"),
+        ("{}", "must name 'crypto'"),
+        ('{"crypto": "BTC", "equity": "PSCT", "episodes": {}, "colour": 1}', "no choice named 'colour'"),
+    ],
+)
+def test_text_that_is_no_plan(text, words):
+    with pytest.raises(ce.SpecError, match=words):
+        ce.Plan.from_json(text)
+
+
+def test_a_margin_with_an_unknown_choice():
+    content = json.loads(plan().to_json())
+    content["crypto_margin"]["power"] = 2
+    with pytest.raises(ce.SpecError, match=r"crypto_margin.*'power'"):
+        ce.Plan.from_dict(content)
+    content["crypto_margin"] = {"model": "FIGARCH"}
+    with pytest.raises(ce.SpecError, match=r"'FIGARCH'.*'GARCH', 'EGARCH'"):
+        ce.Plan.from_dict(content)
+    content["crypto_margin"] = "GARCH"
+    with pytest.raises(ce.SpecError, match="write a table"):
+        ce.Plan.from_dict(content)
+
+
+def test_a_changed_episode_is_noticed():
+    content = json.loads(plan().to_json())
+    content["episodes"]["spells"][0]["end"] = "2021-12-31"
+    with pytest.raises(ce.DataError, match="changed after it was written"):
+        ce.Plan.from_dict(content)
+
+
+# --- TOML
+
+FULL = """
+crypto = "ETH"
+equity = "IWM"
+tech = "QQQ"
+market = "VTI"
+large = "MGK"
+altcoins = ["SOL"]
+placebos = ["GLD"]
+break_date = 2020-03-17
+published = "2025-01-30"
+start = 2015-01-01
+end = 2025-06-30
+dist = "normal"
+alpha = 0.1
+sesoi = 0.2
+draws = 199
+rng = 1
+guard = "31D"
+weekend = "drop"
+crypto_margin = {model = "EGARCH", dist = "t"}
+equity_margin = {model = "GARCH", dist = "t"}
+
+[episodes]
+spells = [["2021-01-04", "2021-06-30", 1]]
+"""
+SHORT = 'crypto = "BTC"\nequity = "PSCT"\n'
+
+
+@pytest.fixture
+def toml(tmp_path):
+    def write(text):
+        path = tmp_path / "plan.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_a_file_and_arguments_make_the_same_plan(toml):
+    episodes = ce.ReRating.from_dates([("2021-01-04", "2021-06-30", 1)], name="plan file")
+    written = ce.Plan(**{**OTHER, "episodes": episodes, "alternatives": ()})
+    assert ce.Plan.from_toml(toml(FULL)).sha256 == written.sha256
+
+
+def test_episodes_of_a_file(toml):
+    assert ce.Plan.from_toml(toml(SHORT + "[episodes]\npress = true")) == plan()
+    years = ce.Plan.from_toml(toml(SHORT + "[episodes]\nyears = [2020, 2022]"))
+    assert years.episodes == ce.ReRating.press(years=(2020, 2022))
+    dates = ce.Plan.from_toml(toml(SHORT + "[episodes]\nspells = [[2021-01-04, 2021-06-30, -1]]"))
+    assert dates.episodes.spells["sign"].tolist() == [-1]
+
+
+def test_arguments_win_over_the_file(toml):
+    path = toml(FULL)
+    made = ce.Plan.from_toml(path, draws=499, episodes=PRESS, alternatives=(LIST,), crypto_margin=ce.GARCH(), rng=None)
+    assert (made.draws, made.episodes, made.alternatives, made.rng) == (499, PRESS, (LIST,), 1)
+    assert made.crypto_margin == ce.GARCH()
+
+
+def test_a_file_can_say_none(toml):
+    assert ce.Plan.from_toml(toml(SHORT + 'break_date = "none"\n[episodes]\npress = true')).break_date is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("crypto = ", "plan.toml is not TOML"),
+        (SHORT, "must hold one of press = true"),
+        (SHORT + "[episodes]\npress = true\nyears = [2020]", "must hold one of"),
+        (SHORT + "[episodes]\npress = false", "press=False"),
+        (SHORT + "[episodes]\nyears = 2020", "years=2020 must be a list"),
+        (SHORT + "[episodes]\nmoon = true", "'moon'.*'press', 'years', 'spells'"),
+        (SHORT + "colour = 1\n[episodes]\npress = true", "plan.toml: a plan has no choice named 'colour'"),
+        (SHORT + 'alternatives = ["press"]\n[episodes]\npress = true', "alternatives cannot be written in a file"),
+        ('crypto = "BTC"\n[episodes]\npress = true', "must name 'equity'"),
+        (SHORT + 'crypto_margin = "GARCH"\n[episodes]\npress = true', "write a table"),
+    ],
+)
+def test_files_that_are_refused(toml, text, words):
+    with pytest.raises(ce.SpecError, match=words):
+        ce.Plan.from_toml(toml(text))
+
+
+# --- columns
+
+
+def test_columns_and_their_parts():
+    one = plan(tech="XLK", market="SPY", large="XLK", altcoins=("ETH", "SOL"), placebos=("GLD",))
+    assert one.columns == ("BTC", "PSCT", "ETH", "SOL", "GLD", "XLK", "SPY")
+    assert one.core == ("BTC", "PSCT", "GLD", "XLK", "SPY")
+    assert one.equities == ("PSCT", "GLD", "XLK", "SPY")
+    assert one.margin("BTC") == one.margin("SOL") == one.crypto_margin
+    assert one.margin("GLD") == one.margin("PSCT") == one.equity_margin
+
+
+def test_a_column_may_play_two_parts_that_agree():
+    assert plan(tech="PSCT", market="PSCT").columns == ("BTC", "PSCT")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"equity": "BTC"},
+        {"altcoins": ("BTC",)},
+        {"altcoins": ("ETH", "ETH")},
+        {"altcoins": ("PSCT",)},
+        {"placebos": ("PSCT",)},
+        {"placebos": ("ETH",), "altcoins": ("ETH",)},
+        {"tech": "BTC"},
+        {"market": "ETH", "altcoins": ("ETH",)},
+        {"large": "BTC"},
+        {"large": "PSCT"},
+    ],
+)
+def test_parts_that_must_differ(options):
+    with pytest.raises(ce.SpecError, match="has two parts in this plan that must differ"):
+        plan(**options)
+
+
+# --- refusals
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"crypto": 1}, "crypto=1"),
+        ({"crypto": None}, "crypto=None"),
+        ({"tech": ""}, "tech=''"),
+        ({"altcoins": (1,)}, "altcoins=1"),
+        ({"placebos": (None,)}, "placebos="),
+        ({"altcoins": "ETH"}, r"pass a tuple, e.g. \('ETH',\)"),
+        ({"placebos": "GLD"}, "pass a tuple"),
+        ({"alternatives": PRESS}, "pass a tuple"),
+        ({"alternatives": ("press",)}, "must be ReRating"),
+        ({"episodes": "press"}, r"must be ReRating, e.g. ReRating.press\(\)"),
+        ({"crypto_margin": "GARCH"}, "crypto_margin='GARCH'"),
+        ({"dist": "skewt"}, "dist='skewt'.*'normal', 't'"),
+        ({"weekend": "keep"}, "weekend='keep'.*'compound', 'drop'"),
+        ({"alpha": 0.0}, "alpha=0.0"),
+        ({"alpha": 5}, "alpha=5"),
+        ({"alpha": "5 %"}, "alpha='5 %'"),
+        ({"alpha": float("nan")}, "alpha=nan"),
+        ({"alpha": 0.01, "draws": 50}, "draws=50: the smallest p-value is 0.0196.*draw at least 99"),
+        ({"sesoi": 1.0}, "sesoi=1.0"),
+        ({"sesoi": -0.1}, "sesoi=-0.1"),
+        ({"draws": 18}, "draws=18.*at least 19"),
+        ({"draws": 99.5}, "draws=99.5"),
+        ({"draws": True}, "draws=True"),
+        ({"rng": -1}, "rng=-1"),
+        ({"rng": True}, "rng=True"),
+        ({"rng": np.random.default_rng(1)}, "a plan holds its seed"),
+        ({"rng": None}, "rng=None"),
+        ({"start": "yesterday"}, "start='yesterday' is not a date"),
+        ({"end": ""}, "end='' is not a date"),
+        ({"end": 2024}, "end=2024 is not a date"),
+        ({"published": "2024-13-01"}, "published='2024-13-01'"),
+        ({"published": "2024-01-01T12:00"}, "without a clock time or zone"),
+        ({"break_date": "2020-03-16T00:00Z"}, "without a clock time or zone"),
+        ({"break_date": "guess"}, "break_date='guess'"),
+        ({"start": "2024-01-01", "end": "2020-01-01"}, "start='2024-01-01' is not before end='2020-01-01'"),
+        ({"published": "2024-01-01", "end": "2023-01-01"}, "published='2024-01-01' is not before"),
+        ({"start": "2024-01-01", "published": "2023-01-01"}, "is not before published='2023-01-01'"),
+        ({"guard": "a month"}, "guard='a month'"),
+        ({"guard": "-5D"}, "guard='-5D' is negative"),
+    ],
+)
+def test_choices_that_are_refused(options, words):
+    with pytest.raises(ce.SpecError, match=words):
+        plan(**options)
+
+
+def test_a_rule_needs_the_columns_it_is_dated_from(dated):
+    for absent in ("tech", "market"):
+        with pytest.raises(ce.SpecError, match="name the tech and market columns"):
+            plan(episodes=dated, **{"tech": "TECH", "market": "MARKET", absent: None})
+    with pytest.raises(ce.SpecError, match="guard='5D' is for fixed episodes"):
+        plan(episodes=dated, tech="TECH", market="MARKET", guard="5D")
