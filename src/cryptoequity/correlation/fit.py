@@ -111,6 +111,14 @@ class CorrelationFit(FitMixin):
         path = self.likelihood.path(self.theta, [self._position(i)], [self._position(j)])[:-1, 0]
         return pd.Series(path, self.std_resid.index, name=f"corr({i}, {j})")
 
+    def correlation_band(
+        self, i: str, j: str, *, level: float = 0.95, draws: int = 500, rng: int | np.random.Generator = 0
+    ) -> pd.DataFrame:
+        """Pointwise band of a path for estimated parameters; see `cryptoequity.correlation.bands.correlation_band`."""
+        from .bands import correlation_band
+
+        return correlation_band(self, i, j, level=level, draws=draws, rng=rng)
+
     def correlations(self) -> pd.DataFrame:
         """All pairs i < j as columns, (T, pairs)."""
         rows, cols = np.triu_indices(len(self.names), 1)

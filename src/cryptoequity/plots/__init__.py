@@ -1,0 +1,28 @@
+"""Pictures of fits and verdicts; matplotlib is imported when one is drawn, and its settings stay as they were.
+
+Every function takes ``ax`` and returns it, or makes a figure of its own that no window manager knows of: show it
+by ending a notebook cell with ``.figure``, keep it with ``.figure.savefig(…)``. Pictures with several panels return
+the figure. Colors are told apart by color-blind readers and in print, and the text can be read at 8 cm of width.
+"""
+
+from .canvas import FORMATS, render
+from .claims import hypotheses, null_distribution, specification_curve
+from .dispatch import draw
+from .episodes import prices_and_relative_strength, rerating
+from .paths import correlation_path, margin, volatilities
+from .verdict import overview
+
+__all__ = [
+    "FORMATS",
+    "correlation_path",
+    "draw",
+    "hypotheses",
+    "margin",
+    "null_distribution",
+    "overview",
+    "prices_and_relative_strength",
+    "render",
+    "rerating",
+    "specification_curve",
+    "volatilities",
+]

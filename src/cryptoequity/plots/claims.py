@@ -1,0 +1,262 @@
+"""Evidence: null laws with their statistics, hypotheses with their intervals, the specification curve."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..claim import Verdict
+from ..errors import SpecError
+from ..estimation.params import Array
+from ..estimation.results import TestResult
+from .canvas import COLORS, heading, key, paper, span, styled
+
+__all__ = ["hypotheses", "null_distribution", "specification_curve"]
+
+
+@styled
+def null_distribution(result: Verdict | TestResult, *, ax: Any = None) -> Any:
+    """Law of a statistic when nothing happens, and the value the data gave.
+
+    For a verdict also the critical value and where the statistic falls, on average, when the effect is the
+    smallest one the design could see.
+
+    Parameters
+    ----------
+    result : a verdict, or a test with the draws in ``detail["null"]``. ax : where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    if isinstance(result, TestResult):
+        return _null_of_test(result, ax)
+    ax = paper(ax)
+    plan = result.plan
+    null = result.null[np.isfinite(result.null)]
+    critical = float(np.quantile(null, 1.0 - plan.alpha))
+    _histogram(ax, null, f"{null.size:,} draws of the null")
+    ax.axvline(critical, color=COLORS["black"], ls="--", lw=0.9, label=f"{plan.alpha:.0%} critical value")
+    expected = _expected_score(result)
+    if not math.isnan(expected):
+        ax.axvline(
+            expected,
+            color=COLORS["green"],
+            ls=":",
+            lw=1.6,
+            label=f"mean at Δρ = {result.detectable.effect:.2f} ({result.detectable.power:.0%} power)",
+        )
+    ax.axvline(
+        result.statistic, color=COLORS["vermillion"], lw=1.6, label=f"data, p = {_p(result.main.pvalue('score'))}"
+    )
+    ax.set_xlabel("score contrast, inside minus outside")
+    ax.set_ylabel("density")
+    heading(ax, f"H2, {plan.crypto} and {plan.equity}", span(result.main.index))
+    key(ax, 2)
+    return ax
+
+
+def _expected_score(verdict: Verdict) -> float:
+    """Mean of the statistic at the detectable effect, on the line through the simulated effects."""
+    one = verdict.detectable
+    if math.isnan(one.effect) or any(math.isnan(value) for value in one.means):
+        return math.nan
+    null = verdict.null[np.isfinite(verdict.null)]
+    deltas, means = (0.0, *one.deltas), (float(null.mean()), *one.means)
+    if one.effect <= deltas[-1]:
+        return float(np.interp(one.effect, deltas, means))
+    slope = (means[-1] - means[-2]) / (deltas[-1] - deltas[-2])
+    return means[-1] + slope * (one.effect - deltas[-1])
+
+
+def _null_of_test(result: TestResult, ax: Any) -> Any:
+    if "null" not in result.detail:
+        raise SpecError(f"{result.name!r} keeps no draws of its null, so there is no distribution to draw.")
+    null = np.asarray(result.detail["null"], float)
+    null = null[np.isfinite(null)]
+    if null.size == 0 or math.isnan(result.statistic):
+        raise SpecError(f"{result.name!r} has no distribution to draw: {result.reason or 'all draws are missing'}")
+    ax = paper(ax)
+    _histogram(ax, null, "null")
+    ax.axvline(result.statistic, color=COLORS["vermillion"], lw=1.6, label=f"data, p = {_p(result.pvalue)}")
+    ax.set_xlabel("statistic")
+    ax.set_ylabel("density")
+    heading(ax, result.name[:1].upper() + result.name[1:], result.reference)
+    key(ax, 2)
+    return ax
+
+
+def _histogram(ax: Any, null: Array, label: str) -> None:
+    bins = int(np.clip(np.sqrt(null.size), 8, 40))
+    ax.hist(null, bins=bins, density=True, color=COLORS["gray"], alpha=0.45, lw=0.0, label=label)
+
+
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
+
+
+_MARKS = {
+    "supported": ("o", "green"),
+    "contradicted": ("X", "vermillion"),
+    "mechanical": ("s", "orange"),
+    "inconclusive": ("D", "gray"),
+    "not testable": ("|", "gray"),
+}
+# what the estimate of each row is
+_SHORT = {
+    "H1": "level since the break",
+    "H2": "inside − outside",
+    "H3": "the same, adjusted",
+    "H4": "the same, given market",
+    "H5": "small − large cap",
+    "H6": "main coin − altcoins",
+    "H7": "up − down",
+    "H10": "beyond placebos",
+    "H11": "after publication",
+}
+
+
+@styled
+def hypotheses(verdict: Verdict, *, ax: Any = None) -> Any:
+    """Estimates with 95 % intervals, one row a hypothesis, in units of correlation.
+
+    Parameters
+    ----------
+    verdict : of `test_claim`. ax : where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = paper(ax, 4.0, 2.9)
+    table = verdict.table
+    rows = np.arange(len(table))[::-1]
+    for y, (_, row) in zip(rows, table.iterrows(), strict=True):
+        marker, color = _MARKS[str(row["verdict"])]
+        if math.isnan(row["estimate"]):
+            ax.text(
+                0.02,
+                y,
+                "not testable",
+                va="center",
+                color=COLORS["black"],
+                fontsize=7.5,
+                transform=ax.get_yaxis_transform(),
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
+            )
+            continue
+        if not math.isnan(row["lower"]):
+            ax.plot([row["lower"], row["upper"]], [y, y], color=COLORS[color], lw=1.4)
+        ax.plot(row["estimate"], y, marker, color=COLORS[color], ms=5.0)
+    used = [verdict_ for verdict_ in _MARKS if (table["verdict"] == verdict_).any() and verdict_ != "not testable"]
+    for name in used:
+        marker, color = _MARKS[name]
+        ax.plot([], [], marker, color=COLORS[color], ms=5.0, label=name)
+    ax.axvline(0.0, color=COLORS["black"], lw=0.6)
+    ax.axvline(
+        verdict.plan.sesoi,
+        color=COLORS["black"],
+        lw=0.9,
+        ls=":",
+        label=f"effect of interest, {verdict.plan.sesoi:.2f}",
+        zorder=0,
+    )
+    ax.set_yticks(rows, [f"{name} {_SHORT.get(str(name), '')}" for name in table.index])
+    ax.set_ylim(-0.6, len(table) - 0.4)
+    ax.set_xlabel("correlation or difference, 95 % interval")
+    heading(ax, "Hypotheses", span(verdict.main.index))
+    key(ax, 2)
+    return ax
+
+
+@styled
+def specification_curve(verdict: Verdict, *, ax: Any = None) -> Any:
+    """In/out contrasts under every definition, edge and equity, sorted; marks below say which.
+
+    Filled points have a circular-shift p-value of at most the plan's level. These p-values are for orientation: they
+    are too small for definitions dated from the tested sample, and none is picked out.
+
+    Parameters
+    ----------
+    verdict : of `test_claim`. ax : where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    frame = verdict.specifications
+    if frame.empty:
+        raise SpecError("the specification curve is empty: no definition leaves 30 sessions on either side.")
+    frame = frame.sort_values("estimate", kind="stable").reset_index(drop=True)
+    ax = paper(ax, 4.0, 4.2)
+    groups = [
+        (column, list(dict.fromkeys(verdict.specifications[column]))) for column in ("definition", "edges", "equity")
+    ]
+    x = np.arange(len(frame))
+    small = frame["pvalue"].to_numpy() <= verdict.plan.alpha
+    top = frame["estimate"].to_numpy()
+    low, high = min(0.0, float(top.min())), max(0.0, float(top.max()))
+    room = max(high - low, 0.1)
+    low, high = low - 0.06 * room, high + 0.06 * room
+    # rows of marks share the axis with the curve, below it, so that every label is an ordinary tick label
+    step = 0.09 * (high - low)
+    y, ticks, labels = low - 0.8 * step, [], []
+    own = _headline(verdict, frame)
+    for column, values in groups:
+        for value in values:
+            y -= step
+            here = (frame[column] == value).to_numpy()
+            ax.plot(x[here], np.full(int(here.sum()), y), "|", color=COLORS["blue"], ms=4.0, mew=0.9)
+            if own is not None and here[own]:
+                ax.plot(x[own], y, "|", color=COLORS["vermillion"], ms=6.0, mew=1.8)
+            ticks.append(y)
+            labels.append(_edges(int(value)) if column == "edges" else str(value))
+        y -= 0.5 * step
+    ax.axhline(low - 0.6 * step, color=COLORS["black"], lw=0.5)
+    ax.hlines(0.0, -0.5, len(frame) - 0.5, color=COLORS["black"], lw=0.5)
+    for flag, face, label in (
+        (True, COLORS["blue"], f"shift p ≤ {verdict.plan.alpha:.2f}"),
+        (False, "white", "larger p"),
+    ):
+        ax.plot(
+            x[small == flag],
+            top[small == flag],
+            "o",
+            ms=3.2,
+            mfc=face,
+            mec=COLORS["blue"],
+            mew=0.7,
+            label=label if (small == flag).any() else None,
+        )
+    if own is not None:
+        ax.plot(x[own], top[own], "D", ms=5.0, color=COLORS["vermillion"], label="the plan's own")
+    marks = _round_ticks(low, high)
+    ax.set_yticks([*marks, *ticks], [*(f"{mark:+.2f}".replace("-", "−") if mark else "0" for mark in marks), *labels])
+    ax.set_ylim(y, high)
+    ax.set_xlim(-1.0, len(frame))
+    ax.set_xticks([])
+    ax.set_xlabel(f"{len(frame)} specifications, sorted; edges moved by sessions")
+    heading(ax, "Correlation inside minus outside", f"{verdict.plan.crypto}, {span(verdict.main.index)}")
+    key(ax)
+    return ax
+
+
+def _edges(moved: int) -> str:
+    return f"edges {moved:+d}".replace("-", "−") if moved else "edges as dated"
+
+
+def _headline(verdict: Verdict, frame: pd.DataFrame) -> int | None:
+    """Position of the plan's own specification on the sorted curve."""
+    plan = verdict.plan
+    own = (frame["definition"] == plan.episodes.name) & (frame["edges"] == 0) & (frame["equity"] == plan.equity)
+    return int(np.flatnonzero(own)[0]) if own.any() else None
+
+
+def _round_ticks(low: float, high: float) -> list[float]:
+    from matplotlib.ticker import MaxNLocator
+
+    values = MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    return [float(round(value, 10)) + 0.0 for value in values if low <= value <= high]

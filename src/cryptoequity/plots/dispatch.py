@@ -1,0 +1,79 @@
+"""One door: draw anything by its type."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+from ..claim import ReRating, Verdict
+from ..correlation import CorrelationFit
+from ..errors import SpecError
+from ..estimation.results import TestResult
+from ..volatility import ArchMargin, MarginFit, Margins
+from .claims import null_distribution
+from .episodes import rerating
+from .paths import correlation_path, margin, volatilities
+from .verdict import overview
+
+__all__ = ["draw"]
+
+
+@singledispatch
+def draw(thing: object, **options: Any) -> Any:  # noqa: ARG001 - named for the registered functions
+    """Draw a fit, a test, episodes or a verdict; ``options`` are those of the function for its type.
+
+    ========================= ================================
+    `MarginFit`               `margin`
+    `Margins`                 `volatilities`
+    `CorrelationFit`          `correlation_path`, with ``pair=(i, j)``
+    `ReRating`                `rerating`
+    `TestResult`              `null_distribution`
+    `Verdict`                 `overview`
+    ========================= ================================
+
+    Returns
+    -------
+    Axes, or Figure where there are several panels.
+
+    Raises
+    ------
+    SpecError : nothing is known to draw for this type.
+    """
+    raise SpecError(
+        f"there is no picture of a {type(thing).__name__}; draw margins, correlation fits, episodes, tests or verdicts."
+    )
+
+
+@draw.register
+def _(thing: MarginFit, **options: Any) -> Any:
+    return margin(thing, **options)
+
+
+@draw.register
+def _(thing: ArchMargin, **options: Any) -> Any:
+    return margin(thing, **options)
+
+
+@draw.register
+def _(thing: Margins, **options: Any) -> Any:
+    return volatilities(thing, **options)
+
+
+@draw.register
+def _(thing: CorrelationFit, *, pair: tuple[str, str] | None = None, **options: Any) -> Any:
+    return correlation_path(thing, *(pair or ()), **options)
+
+
+@draw.register
+def _(thing: ReRating, **options: Any) -> Any:
+    return rerating(thing, **options)
+
+
+@draw.register
+def _(thing: TestResult, **options: Any) -> Any:
+    return null_distribution(thing, **options)
+
+
+@draw.register
+def _(thing: Verdict, **options: Any) -> Any:
+    return overview(thing, **options)
