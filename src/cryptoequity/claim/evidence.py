@@ -25,6 +25,8 @@ from .statistics import correlation, correlation_influence
 
 __all__ = ["collect"]
 
+MIN_STATE = 60  # fewest sessions a level of correlation is taken from
+
 
 def collect(
     plan: Plan,
@@ -45,11 +47,11 @@ def collect(
     out: dict[str, Evidence] = {}
     out["H1"] = _structural(plan, sample, main)
     out["H2"] = _peak("H2", main, reach.effect, placement)
-    out["H3"] = _link(main)
+    out["H3"] = _link(plan, main)
     out["H4"] = _partial(plan, main)
     out["H5"] = _small_over_large(plan, sample)
     out["H6"] = _altcoins(plan, sample)
-    out["H7"] = _sides(main)
+    out["H7"] = _sides(plan, main)
     out["H10"] = _specific(plan, main)
     later, out["H11"] = _after_publication(plan, sample, prices, seeds[2], n_jobs, progress)
     return out, main, later, reach, placement
@@ -97,7 +99,7 @@ def _bootstrap_evidence(
     )
 
 
-def _normal_mde(null: Array, alpha: float = 0.05, power: float = 0.8) -> float:
+def _normal_mde(null: Array, alpha: float, power: float = 0.8) -> float:
     """Smallest shift of the null law that is found with this power: quantile plus a normal margin."""
     finite = null[np.isfinite(null)]
     if not finite.size:
@@ -122,14 +124,15 @@ def _peak(key: str, main: Headline, mde: float, placement: dict[str, TestResult]
     return _bootstrap_evidence(key, main, "score", "correlation", mde, _method(main, "DCC score contrast"), detail)
 
 
-def _link(main: Headline) -> Evidence:
+def _link(plan: Plan, main: Headline) -> Evidence:
     detail = {
         "raw contrast": main.statistics["raw"],
         "beta change": main.statistics["beta"],
         "beta t (HC0)": main.statistics["beta.t"],
     }
     method = _method(main, "change of slope (t), estimate is the Forbes-Rigobon bound")
-    return _bootstrap_evidence("H3", main, "beta.t", "bound", _normal_mde(main.draws["bound"]), method, detail)
+    mde = _normal_mde(main.draws["bound"], plan.alpha)
+    return _bootstrap_evidence("H3", main, "beta.t", "bound", mde, method, detail)
 
 
 def _partial(plan: Plan, main: Headline) -> Evidence:
@@ -140,13 +143,18 @@ def _partial(plan: Plan, main: Headline) -> Evidence:
             else f"the market {plan.market!r} is itself the tested equity."
         )
         return not_testable("H4", reason, len(main.index))
-    null = main.draws["partial.correlation"]
+    mde = _normal_mde(main.draws["partial.correlation"], plan.alpha)
     method = _method(main, f"score contrast of the partial correlation given {plan.market}")
-    return _bootstrap_evidence("H4", main, "partial.score", "partial.correlation", _normal_mde(null), method, {})
+    return _bootstrap_evidence("H4", main, "partial.score", "partial.correlation", mde, method, {})
 
 
-def _sides(main: Headline) -> Evidence:
+def _sides(plan: Plan, main: Headline) -> Evidence:
     signed = main.pipeline.signed
+    unsigned = sum(spell.sign == 0 for spell in plan.episodes.dated)
+    if unsigned:
+        return not_testable(
+            "H7", f"{unsigned} of the {len(plan.episodes.dated)} spells have no direction (sign 0).", len(main.index)
+        )
     if not ((signed == 1.0).any() and (signed == -1.0).any()):
         side = "upward" if (signed == 1.0).any() else "downward"
         return not_testable("H7", f"all episodes in the sample are {side} re-ratings.", len(main.index))
@@ -164,11 +172,12 @@ def _sides(main: Headline) -> Evidence:
         main,
         "sides.correlation",
         "sides.correlation",
-        _normal_mde(null, alpha=0.025),
+        _normal_mde(null, plan.alpha / 2.0),
         _method(main, "both sides must rise (largest of two p-values); estimate is up minus down"),
         detail,
     )
-    return replace(evidence, pvalue=max(up, down))
+    # unlike max(), NaN where either side has no p-value
+    return replace(evidence, pvalue=float(np.maximum(up, down)))
 
 
 def _specific(plan: Plan, main: Headline) -> Evidence:
@@ -185,9 +194,9 @@ def _specific(plan: Plan, main: Headline) -> Evidence:
             np.mean([main.statistics[key] for key in keys])
         )
         main.draws.values[f"specific.{what}"] = main.draws[what] - np.mean([main.draws[key] for key in keys], axis=0)
-    null = main.draws["specific.correlation"]
+    mde = _normal_mde(main.draws["specific.correlation"], plan.alpha)
     method = _method(main, "score contrast beyond the mean of the placebos")
-    return _bootstrap_evidence("H10", main, "specific.score", "specific.correlation", _normal_mde(null), method, detail)
+    return _bootstrap_evidence("H10", main, "specific.score", "specific.correlation", mde, method, detail)
 
 
 def _level_evidence(
@@ -217,12 +226,16 @@ def _structural(plan: Plan, sample: Sample, main: Headline) -> Evidence:
         why = "no break was found" if plan.break_date == "estimate" else "the plan has no break date"
         return not_testable("H1", f"{why}, so there is no level before and after to compare.", len(main.index))
     position = len(sample.full) - len(sample.window)
+    if position < MIN_STATE:
+        return not_testable(
+            "H1", f"only {position} sessions before the break; {MIN_STATE} are needed.", len(main.index)
+        )
     step = level_step(sample.residuals[:, 0], sample.residuals[:, 1], position)
     dummy = np.abs(main.pipeline.signed)
     spells = {
         name: correlation_level(z[dummy == state, 0], z[dummy == state, 1])
         for name, state in (("inside", 1.0), ("outside", 0.0))
-        if (dummy == state).sum() >= 60
+        if (dummy == state).sum() >= MIN_STATE
     }
     pieces = {"break": step.upper_pvalue(), "after": after.upper_pvalue()}
     pieces.update({name: level.upper_pvalue() for name, level in spells.items()})
@@ -233,7 +246,8 @@ def _structural(plan: Plan, sample: Sample, main: Headline) -> Evidence:
     if sample.break_test is not None:
         detail["sup-Wald pvalue"] = sample.break_test.pvalue
         pieces["break"] = max(pieces["break"], sample.break_test.pvalue)
-    method = "largest p of: step at the break, level after it, inside and outside the episodes (cosine t)"
+    parts = "".join(f", {name} the episodes" for name in spells)
+    method = f"largest p of: step at the break, level after it{parts} (cosine t)"
     return _level_evidence("H1", after, max(pieces.values()), len(main.index), method, plan.alpha, detail)
 
 
@@ -257,7 +271,7 @@ def _altcoins(plan: Plan, sample: Sample) -> Evidence:
     if coins is None or len(coins) < MIN_SESSIONS:
         nobs = 0 if coins is None else len(coins)
         return not_testable(
-            "H6", f"the altcoins share only {nobs} sessions of the window; {MIN_SESSIONS} are needed.", nobs
+            "H6", f"the altcoins share fewer than {MIN_SESSIONS} sessions of the window with the pair.", nobs
         )
     z = window_residuals(plan, coins, [plan.crypto, plan.equity, *plan.altcoins])
     x, y = z[plan.crypto], z[plan.equity]
@@ -305,4 +319,4 @@ def _after_publication(
     later = headline(
         plan, sample.after, prices, seed=seed, minimal=True, n_jobs=n_jobs, progress=progress, label="after publication"
     )
-    return later, _peak("H11", later, _normal_mde(later.draws["correlation"]), {})
+    return later, _peak("H11", later, _normal_mde(later.draws["correlation"], plan.alpha), {})

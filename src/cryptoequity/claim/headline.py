@@ -123,7 +123,9 @@ def sessions_of(frame: pd.DataFrame) -> pd.DatetimeIndex:
 
 
 def _signed(episodes: ReRating, index: pd.DatetimeIndex, guard: str) -> Array:
-    """Episode sign by session; NaN in guard bands."""
+    """Episode sign by session, +1 where a spell has none; NaN in guard bands."""
+    if any(spell.sign == 0 for spell in episodes.dated):
+        return episodes.dummy(index, guard=guard).to_numpy(float)
     up = episodes.dummy(index, side="up", guard=guard).to_numpy(float)
     both = episodes.dummy(index, guard=guard).to_numpy(float)
     return np.where(np.isnan(both), np.nan, np.where(both == 1.0, np.where(up == 1.0, 1.0, -1.0), 0.0))
@@ -133,6 +135,8 @@ def _redating(plan: Plan, prices: pd.DataFrame, window: pd.DataFrame) -> Redatin
     if not plan.episodes.by_data:
         return None
     days = plan.episodes.index
+    valuation = plan.episodes.definition == "valuation"
+    how = ": ReRating.from_valuation(..., prices=(tech, market))." if valuation else "."
     tech, market = str(plan.tech), str(plan.market)  # the plan refuses a rule without both
     observed = prices[[tech, market]].reindex(days)
     missing = observed.isna()
@@ -141,13 +145,13 @@ def _redating(plan: Plan, prices: pd.DataFrame, window: pd.DataFrame) -> Redatin
         when = days[missing[column].to_numpy()][0].date()
         raise DataError(
             f"the episodes are dated on {when}, where {column!r} has no price: date them from the tech and "
-            "market columns of the prices passed here."
+            f"market columns of the prices passed here{how}"
         )
     place = days.searchsorted(window.index)
     if place[-1] >= len(days) or not days[place].equals(window.index) or np.any(np.diff(place) != 1):
         raise DataError(
             "the sessions of the returns and of the episodes differ: date the episodes from the tech and market "
-            "columns of the prices passed here, on the equity's sessions."
+            f"columns of the prices passed here, on the equity's sessions{how}"
         )
     ratio = np.log(observed[tech].to_numpy(float) / observed[market].to_numpy(float))
     columns = list(window.columns)

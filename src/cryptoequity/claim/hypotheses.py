@@ -67,27 +67,29 @@ def judge(
 ) -> tuple[str, str]:
     """Verdict and its reason in one sentence.
 
-    *supported*: the adjusted p-value is at most ``alpha``; for H2 also H3 and H4 at ``alpha`` and a
-    Forbes–Rigobon bound above zero. *mechanical*: H2 rejects but the bound or the slope does not.
+    *supported*: the adjusted p-value is at most ``alpha``; for H3 also a Forbes–Rigobon bound above zero, for H2
+    H3 and H4 at ``alpha`` besides. *mechanical*: H2 rejects but the bound or the slope does not.
     *contradicted*: the 90 % interval lies below the smallest effect of interest, or the two sides of H7 differ.
     *inconclusive*: anything else, with the effect the design could have seen.
     """
     if math.isnan(one.pvalue):
         return "not testable", one.reason or "the statistic cannot be computed on this sample."
     rejects = adjusted <= alpha
-    p = f"p = {_p(one.pvalue)}" + (f", {_p(adjusted)} after Holm" if adjusted != one.pvalue else "")
-    effect = f"{one.estimate:+.2f} [{one.lower:+.2f}, {one.upper:+.2f}]"
+    p = _p(one.pvalue) + (f", {_p(adjusted, '')} after Holm" if adjusted != one.pvalue else "")
+    effect = f"{one.estimate:+.2f} " + _interval(one.lower, one.upper)
     if one.key == "H2" and rejects:
         return _judge_peak(effect, p, others, alpha)
     if one.key == "H7":
         return _judge_sides(one, effect, p, rejects, alpha)
     if one.key == "H3" and not rejects and others["H2"].pvalue <= alpha and one.estimate <= 0:
         return "mechanical", f"after the variance adjustment nothing of the rise is left: {effect}, slope test {p}."
+    if one.key == "H3" and rejects and not one.estimate > 0:
+        return "inconclusive", f"the slope rises, {p}, but the variance-adjusted contrast does not: {effect}."
     if rejects:
-        return "supported", f"{_positive(one.key)} {effect}, {p}."
+        return "supported", f"{_positive(one)} {effect}, {p}."
     if one.high90 < sesoi:
         return "contradicted", (
-            f"the 90 % interval [{one.low90:+.2f}, {one.high90:+.2f}] lies below the smallest effect of interest "
+            f"the 90 % interval {_interval(one.low90, one.high90)} lies below the smallest effect of interest "
             f"of {sesoi:.2f}; {p}."
         )
     seen = "unknown" if math.isnan(one.mde) else f"{one.mde:.2f}"
@@ -96,27 +98,32 @@ def judge(
 
 def _judge_peak(effect: str, p: str, others: Mapping[str, Evidence], alpha: float) -> tuple[str, str]:
     link, partial = others["H3"], others["H4"]
+    if math.isnan(link.pvalue) or math.isnan(link.estimate):
+        return "inconclusive", (
+            f"correlation is higher inside, {effect}, {p}, but whether volatility explains it cannot be told: "
+            f"{link.reason or 'the slope test cannot be computed on this sample.'}"
+        )
     if link.pvalue > alpha or link.estimate <= 0:
         return "mechanical", (
             f"correlation is higher inside, {effect}, {p}, but volatility may explain it: variance-adjusted contrast "
-            f"{link.estimate:+.2f}, slope test p = {_p(link.pvalue)}."
+            f"{link.estimate:+.2f}, slope test {_p(link.pvalue)}."
         )
     if math.isnan(partial.pvalue):
         return "supported", (
             f"higher inside by {effect}, {p}; survives the variance adjustment; market beta is not excluded, because "
-            "the plan names no market."
+            f"{partial.reason or 'the partial contrast cannot be computed on this sample.'}"
         )
     if partial.pvalue > alpha:
         return "inconclusive", (
             f"correlation is higher inside, {effect}, {p}, but it cannot be told from market beta: partial "
-            f"contrast {partial.estimate:+.2f}, p = {_p(partial.pvalue)}."
+            f"contrast {partial.estimate:+.2f}, {_p(partial.pvalue)}."
         )
     return "supported", f"higher inside by {effect}, {p}; survives the variance adjustment and the market."
 
 
 def _judge_sides(one: Evidence, effect: str, p: str, rejects: bool, alpha: float) -> tuple[str, str]:
     up, down = one.detail["up"], one.detail["down"]
-    sides = f"up {up:+.2f} (p = {_p(one.detail['up.pvalue'])}), down {down:+.2f} (p = {_p(one.detail['down.pvalue'])})"
+    sides = f"up {up:+.2f} ({_p(one.detail['up.pvalue'])}), down {down:+.2f} ({_p(one.detail['down.pvalue'])})"
     if one.detail["difference.pvalue"] <= alpha:
         which = "up-" if up > down else "down-"
         return "contradicted", f"the two sides differ, {effect}: only {which}ratings stand out; {sides}."
@@ -128,17 +135,27 @@ def _judge_sides(one: Evidence, effect: str, p: str, rejects: bool, alpha: float
     )
 
 
-def _positive(key: str) -> str:
-    check_option("key", key, tuple(STATEMENTS))
+def _positive(one: Evidence) -> str:
+    check_option("key", one.key, tuple(STATEMENTS))
+    # a side of the episodes with few sessions is not tested, and not claimed
+    sides = " and ".join(name for name in ("inside", "outside") if name in one.detail)
     return {
-        "H1": "positive after the break, inside and outside the episodes:",
+        "H1": f"positive after the break{f', {sides} the episodes' if sides else ''}:",
         "H3": "the slope rises and the variance-adjusted contrast is",
         "H4": "given the market the contrast is",
         "H5": "small minus large",
         "H6": "main coin minus altcoins",
         "H10": "contrast beyond the placebos",
-    }.get(key, "higher inside by")
+    }.get(one.key, "higher inside by")
 
 
-def _p(value: float) -> str:
-    return "n/a" if math.isnan(value) else f"{value:.3f}".lstrip("0") if value >= 0.001 else "< .001"
+def _p(value: float, name: str = "p ") -> str:
+    """Return "p = .042", or "p < .001"; without a name ".042" and "< .001"."""
+    equals = "= " if name else ""
+    if math.isnan(value):
+        return f"{name}{equals}n/a"
+    return f"{name}< .001" if value < 0.001 else f"{name}{equals}{value:.3f}".replace("0.", ".", 1)
+
+
+def _interval(lower: float, upper: float) -> str:
+    return "[n/a]" if math.isnan(lower) or math.isnan(upper) else f"[{lower:+.2f}, {upper:+.2f}]"

@@ -16,13 +16,13 @@ from statsmodels.stats.multitest import multipletests
 
 from ..correlation import DCC, CorrelationFit
 from ..data.returns import to_returns
-from ..errors import BoundaryWarning, DataError
+from ..errors import BoundaryWarning, DataError, SpecError
 from ..estimation.params import Array
 from ..estimation.results import TestResult, citation
 from ..table import Table
 from ..volatility.margins import fit_margins
 from .evidence import collect
-from .headline import Headline, Sample, prepare, sessions_of
+from .headline import MIN_SESSIONS, Headline, Sample, prepare, sessions_of
 from .hypotheses import FAMILY, STATEMENTS, Evidence, judge
 from .naive import measured_rates, naive_pvalues
 from .plan import Plan
@@ -115,6 +115,13 @@ class Verdict:
             notes.append(
                 f"The 95 % intervals of H2 covered the truth in {covers['low']:.0%} to {covers['high']:.0%} of "
                 f"simulated worlds."
+            )
+        family = sum(not math.isnan(self.evidence[key].pvalue) for key in FAMILY)
+        least = family / (1 + self.plan.draws)
+        if least > self.plan.alpha:
+            notes.append(
+                f"With {self.plan.draws} draws no bootstrap p-value lies below {1 / (1 + self.plan.draws):.3f}, which Holm "
+                f"over {family} hypotheses can raise to {least:.3f}, above {self.plan.alpha}: take at least {math.ceil(family / self.plan.alpha - 1e-9) - 1} draws."
             )
         notes.append(f"plan {self.plan.sha256[:12]}, data {self.data_sha256[:12]}")
         digits = {"estimate": 2, "lower": 2, "upper": 2, "pvalue": 3, "pvalue_adjusted": 3, "mde": 2}
@@ -248,6 +255,7 @@ def test_claim(
     >>> str(verdict.table.at["H2", "verdict"]) != "supported"
     True
     """
+    _check_inputs(prices, plan)
     missing = [name for name in plan.columns if name not in prices.columns]
     if missing:
         raise DataError(
@@ -260,7 +268,8 @@ def test_claim(
     coins = None
     if plan.altcoins:
         pair = prices[[plan.crypto, plan.equity, *plan.altcoins]]
-        coins = to_returns(pair, equities=[plan.equity], sessions=plan.equity, weekend=plan.weekend, span="common")
+        if len(pair.dropna()) > MIN_SESSIONS:  # otherwise too young: H6 says so, the other tests go on
+            coins = to_returns(pair, equities=[plan.equity], sessions=plan.equity, weekend=plan.weekend, span="common")
     sample = prepare(returns, plan, coins)
     evidence, main, later, reach, placement = collect(plan, sample, prices, n_jobs=n_jobs, progress=progress)
     return Verdict(
@@ -277,7 +286,7 @@ def test_claim(
         prices=prices,
         returns=returns,
         versions=_versions(),
-        data_sha256=_hash(returns),
+        data_sha256=_hash(returns, coins),
     )
 
 
@@ -329,11 +338,39 @@ def _naive(plan: Plan, sample: Sample) -> pd.DataFrame:
     return frame.set_index("test")
 
 
-def _hash(returns: pd.DataFrame) -> str:
+def _check_inputs(prices: object, plan: object) -> None:
+    """Refuse what is no plan, and prices whose rows are not days."""
+    if not isinstance(plan, Plan):
+        raise SpecError(f"the plan is a {type(plan).__name__}; build one with cryptoequity.Plan(...).")
+    if not isinstance(prices, pd.DataFrame):
+        raise DataError(
+            f"prices must be a DataFrame with one named column per asset, not {type(prices).__name__}; "
+            "wrap them: pd.DataFrame(prices, index=dates, columns=names)."
+        )
+    index = prices.index
+    if not isinstance(index, pd.DatetimeIndex):
+        return  # to_returns says what is wrong
+    if index.tz is not None:
+        raise DataError(
+            f"prices: the dates carry the time zone {index.tz}; episodes are days: pass prices.tz_localize(None), "
+            "which keeps the local date."
+        )
+    clock = np.flatnonzero(index != index.normalize())
+    if clock.size:
+        raise DataError(
+            f"prices: {clock.size} dates carry a clock time, the first is {index[clock[0]]}; episodes are days: "
+            "pass prices.set_axis(prices.index.normalize())."
+        )
+
+
+def _hash(*frames: pd.DataFrame | None) -> str:
     digest = hashlib.sha256()
-    digest.update("|".join(map(str, returns.columns)).encode())
-    digest.update("|".join(str(stamp.date()) for stamp in returns.index).encode())
-    digest.update(np.ascontiguousarray(returns.to_numpy("<f8")).tobytes())
+    for returns in frames:
+        if returns is None:
+            continue
+        digest.update("|".join(map(str, returns.columns)).encode())
+        digest.update("|".join(str(stamp.date()) for stamp in returns.index).encode())
+        digest.update(np.ascontiguousarray(returns.to_numpy("<f8")).tobytes())
     return digest.hexdigest()
 
 
