@@ -16,6 +16,16 @@ if str(HERE) not in sys.path:  # so that test modules can `import strategies`
     sys.path.insert(0, str(HERE))
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked slow unless ``-m`` says what to run."""
+    if config.option.markexpr:
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in set(slow)]
+
+
 def load_oracle(name: str) -> dict[str, Any]:
     return json.loads((HERE / "oracles" / f"{name}.json").read_text())
 
