@@ -24,6 +24,7 @@ EGARCH omits the news and uses ``presample[1]`` for :math:`\ln\sigma^2`, as the 
 ``c, dc/dnu, dc/dlam, a, da/dnu, da/dlam, b, db/dnu, db/dlam``.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -36,194 +37,186 @@ _ABS_NORMAL = math.sqrt(2.0 / math.pi)
 _LOG_MAX = 500.0
 
 
-@kernel
-def garch_filter(theta, y, x, orders, exponential, dist, const, presample, want):
-    """Run the recursion once.
+@functools.lru_cache(maxsize=64)
+def garch_filter(m, p, o, q, exponential, dist):
+    """Compile the recursion for ``m`` mean parameters, orders (p, o, q), the (log) variance and the density.
 
-    Parameters
-    ----------
-    theta : (K,) mean, omega, alpha (p), gamma (o), beta (q), shape.
-    y : (T,) returns; x : (T, M) regressors of the mean.
-    orders : (3,) int64, p, o, q.
-    exponential : bool, EGARCH instead of GARCH.
-    dist : int, 0 normal, 1 t, 2 skewed t; const : (9,) see above.
-    presample : (2,) square and (log) variance before the sample.
-    want : int, 0 values, 1 and scores, 2 and dz/dtheta.
+    The orders are constants of the compiled code, so that its inner loops unroll: two to three times faster
+    than the same loop with orders as arguments.
 
     Returns
     -------
+    A kernel of (theta, y, x, const, presample, want):
+    theta (K,) as above; y (T,) returns; x (T, m) regressors of the mean; const (9,); presample (2,) square and
+    (log) variance before the sample; want 0 for values, 1 for scores too, 2 for dz/dtheta too. It returns
     loglik (T,), variance (T,), residual (T,), score (T, K) or (0, K), dz (T, K) or (0, K).
     A variance that is not positive and finite makes ``loglik`` minus infinity from there on.
     """
-    nobs, m = x.shape
-    p, o, q = orders[0], orders[1], orders[2]
-    k = theta.shape[0]
-    kv = 1 + p + o + q
-    nmv = m + kv
-    loglik = np.empty(nobs)
-    variance = np.empty(nobs)
-    residual = np.empty(nobs)
-    score = np.empty((nobs if want > 0 else 0, k))
-    dz = np.zeros((nobs if want > 1 else 0, k))
+    alpha, gamma = m + 1, m + 1 + p
+    beta = gamma + o
+    size = beta + q
+    k = size + dist
     lag = max(p, o, q, 1)
-    # ring of the last `lag` derivatives of the (log) variance and of the news
-    dh = np.zeros((lag, nmv))
-    dev = np.zeros((lag, nmv))  # EGARCH: dz_{t-i}; GARCH uses x directly
-    now = np.zeros(nmv)
-    half = 0.5
-    log2pi = math.log(2.0 * math.pi)
-    nu = theta[nmv] if dist > 0 else 0.0
-    lam = theta[nmv + 1] if dist > 1 else 0.0
-    per_nu = 1.0 / (nu - 2.0) if dist > 0 else 0.0
-    keep_dz = exponential or want > 1
 
-    slot = -1  # row of the ring that holds t - 1
-    for t in range(nobs):
-        e = y[t]
-        for j in range(m):
-            e -= x[t, j] * theta[j]
-        residual[t] = e
-        # --- (log) variance and its derivative
-        h = theta[m]
-        if want > 0:
-            for j in range(nmv):
-                now[j] = 0.0
-            now[m] = 1.0
-        pos = m + 1
-        for i in range(p):
-            s = t - 1 - i
-            coef = theta[pos]
-            if s < 0:
-                if not exponential:
-                    h += coef * presample[0]
-                    if want > 0:
-                        now[pos] += presample[0]
-            elif exponential:
-                zs = residual[s] / math.sqrt(variance[s])
-                news = abs(zs) - _ABS_NORMAL
-                h += coef * news
-                if want > 0:
-                    now[pos] += news
-                    sign = 1.0 if zs > 0 else (-1.0 if zs < 0 else 0.0)
-                    row = slot - i if slot >= i else slot - i + lag
-                    for j in range(nmv):
-                        now[j] += coef * sign * dev[row, j]
-            else:
-                es = residual[s]
-                h += coef * es * es
-                if want > 0:
-                    now[pos] += es * es
-                    for j in range(m):
-                        now[j] -= coef * 2.0 * es * x[s, j]
-            pos += 1
-        for i in range(o):
-            s = t - 1 - i
-            coef = theta[pos]
-            if s < 0:
-                if not exponential:
-                    h += coef * half * presample[0]
-                    if want > 0:
-                        now[pos] += half * presample[0]
-            elif exponential:
-                zs = residual[s] / math.sqrt(variance[s])
-                h += coef * zs
-                if want > 0:
-                    now[pos] += zs
-                    row = slot - i if slot >= i else slot - i + lag
-                    for j in range(nmv):
-                        now[j] += coef * dev[row, j]
-            elif residual[s] < 0:
-                es = residual[s]
-                h += coef * es * es
-                if want > 0:
-                    now[pos] += es * es
-                    for j in range(m):
-                        now[j] -= coef * 2.0 * es * x[s, j]
-            pos += 1
-        for i in range(q):
-            s = t - 1 - i
-            coef = theta[pos]
-            if s < 0:
-                h += coef * presample[1]
-                if want > 0:
-                    now[pos] += presample[1]
-            else:
-                back = math.log(variance[s]) if exponential else variance[s]
-                h += coef * back
-                if want > 0:
-                    now[pos] += back
-                    row = slot - i if slot >= i else slot - i + lag
-                    for j in range(nmv):
-                        now[j] += coef * dh[row, j]
-            pos += 1
-        if exponential:
-            v = math.exp(h) if abs(h) < _LOG_MAX else -1.0
-            logv = h
-        else:
-            v = h
-            logv = math.log(v) if v > 0 else 0.0
-        if not (v > 0.0 and v < 1e300):
-            for s in range(t, nobs):
-                loglik[s] = -np.inf
-                variance[s] = np.nan
-                residual[s] = np.nan
-                if want > 0:
-                    for j in range(k):
-                        score[s, j] = 0.0
-            return loglik, variance, residual, score, dz
-        variance[t] = v
-        per_sigma = 1.0 / math.sqrt(v)
-        z = e * per_sigma
-        # --- density: value, d/dz and d/dshape at fixed z
-        if dist == 0:
-            value = -0.5 * (log2pi + z * z)
-            dval = -z
-            dnu = 0.0
-            dlam = 0.0
-        elif dist == 1:
-            grow = math.log1p(z * z * per_nu)
-            weight = (nu + 1.0) / (nu - 2.0 + z * z)
-            value = const[0] - half * (nu + 1.0) * grow
-            dval = -weight * z
-            dnu = const[1] - half * grow + half * weight * z * z * per_nu
-            dlam = 0.0
-        else:
-            a, b = const[3], const[6]
-            side = 1.0 if b * z + a >= 0 else -1.0
-            scale = 1.0 + side * lam
-            g = (b * z + a) / scale
-            grow = math.log1p(g * g * per_nu)
-            weight = (nu + 1.0) / (nu - 2.0 + g * g)
-            value = const[0] - half * (nu + 1.0) * grow
-            slope = -weight * g
-            dval = slope * b / scale
-            dnu = const[1] - half * grow + half * weight * g * g * per_nu
-            dnu += slope * (const[7] * z + const[4]) / scale
-            dlam = const[2] + slope * ((const[8] * z + const[5]) / scale - g * side / scale)
-        loglik[t] = value - half * logv
-        if want > 0:
-            # d loglik / d log-variance at fixed residual; GARCH stores dv, EGARCH d log v
-            per = 1.0 if exponential else per_sigma * per_sigma
-            dlogv = -half * (1.0 + dval * z) * per
-            slot = slot + 1 if slot + 1 < lag else 0
-            for j in range(nmv):
-                score[t, j] = dlogv * now[j]
-                dh[slot, j] = now[j]
+    def filter_once(theta, y, x, const, presample, want):
+        nobs = y.shape[0]
+        loglik = np.empty(nobs)
+        variance = np.empty(nobs)
+        residual = np.empty(nobs)
+        score = np.empty((nobs if want > 0 else 0, k))
+        dz = np.zeros((nobs if want > 1 else 0, k))
+        # rings of the last derivatives of the (log) variance and, for EGARCH, of z
+        dh = np.zeros((lag, size))
+        dnews = np.zeros((lag, size))
+        now = np.zeros(size)
+        log2pi = math.log(2.0 * math.pi)
+        nu = theta[size] if dist > 0 else 0.0
+        lam = theta[size + 1] if dist > 1 else 0.0
+        per_nu = 1.0 / (nu - 2.0) if dist > 0 else 0.0
+        slot = -1  # row of the rings that holds t - 1
+        for t in range(nobs):
+            e = y[t]
             for j in range(m):
-                score[t, j] -= dval * x[t, j] * per_sigma
-            if keep_dz:
-                for j in range(nmv):
-                    slope_z = -half * z * now[j] * per
-                    if j < m:
-                        slope_z -= x[t, j] * per_sigma
-                    dev[slot, j] = slope_z
+                e -= x[t, j] * theta[j]
+            residual[t] = e
+            # --- (log) variance and its derivative
+            h = theta[m]
+            if want > 0:
+                for j in range(size):
+                    now[j] = 0.0
+                now[m] = 1.0
+            for i in range(p):
+                s = t - 1 - i
+                row = 0 if lag == 1 else (slot - i if slot >= i else slot - i + lag)
+                if exponential:
+                    if s >= 0:
+                        zs = residual[s] / math.sqrt(variance[s])
+                        news = abs(zs) - _ABS_NORMAL
+                        h += theta[alpha + i] * news
+                        if want > 0:
+                            now[alpha + i] += news
+                            sign = 1.0 if zs > 0 else (-1.0 if zs < 0 else 0.0)
+                            for j in range(size):
+                                now[j] += theta[alpha + i] * sign * dnews[row, j]
+                else:
+                    es = residual[s] if s >= 0 else 0.0
+                    square = es * es if s >= 0 else presample[0]
+                    h += theta[alpha + i] * square
+                    if want > 0:
+                        now[alpha + i] += square
+                        if s >= 0:
+                            for j in range(m):
+                                now[j] -= 2.0 * theta[alpha + i] * es * x[s, j]
+            for i in range(o):
+                s = t - 1 - i
+                row = 0 if lag == 1 else (slot - i if slot >= i else slot - i + lag)
+                if exponential:
+                    if s >= 0:
+                        zs = residual[s] / math.sqrt(variance[s])
+                        h += theta[gamma + i] * zs
+                        if want > 0:
+                            now[gamma + i] += zs
+                            for j in range(size):
+                                now[j] += theta[gamma + i] * dnews[row, j]
+                else:
+                    es = residual[s] if s >= 0 and residual[s] < 0 else 0.0
+                    square = es * es if s >= 0 else 0.5 * presample[0]
+                    h += theta[gamma + i] * square
+                    if want > 0:
+                        now[gamma + i] += square
+                        if s >= 0:
+                            for j in range(m):
+                                now[j] -= 2.0 * theta[gamma + i] * es * x[s, j]
+            for i in range(q):
+                s = t - 1 - i
+                row = 0 if lag == 1 else (slot - i if slot >= i else slot - i + lag)
+                if s < 0:
+                    back = presample[1]
+                else:
+                    back = math.log(variance[s]) if exponential else variance[s]
+                h += theta[beta + i] * back
+                if want > 0:
+                    now[beta + i] += back
+                    if s >= 0:
+                        for j in range(size):
+                            now[j] += theta[beta + i] * dh[row, j]
+            if exponential:
+                v = math.exp(h) if abs(h) < _LOG_MAX else -1.0
+            else:
+                v = h
+            if not (v > 0.0 and v < 1e300):
+                for s in range(t, nobs):
+                    loglik[s] = -np.inf
+                    variance[s] = np.nan
+                    residual[s] = np.nan
+                    if want > 0:
+                        for j in range(k):
+                            score[s, j] = 0.0
                     if want > 1:
-                        dz[t, j] = slope_z
-            if dist > 0:
-                score[t, nmv] = dnu
-            if dist > 1:
-                score[t, nmv + 1] = dlam
-    return loglik, variance, residual, score, dz
+                        for j in range(size):
+                            dz[s, j] = 0.0
+                return loglik, variance, residual, score, dz
+            variance[t] = v
+            per_sigma = 1.0 / math.sqrt(v)
+            z = e * per_sigma
+            # --- density: value, d/dz and d/dshape at fixed z
+            dlam = 0.0
+            if dist == 0:
+                value = -0.5 * (log2pi + z * z)
+                dval = -z
+                dnu = 0.0
+            elif dist == 1:
+                grow = math.log1p(z * z * per_nu)
+                weight = (nu + 1.0) / (nu - 2.0 + z * z)
+                value = const[0] - 0.5 * (nu + 1.0) * grow
+                dval = -weight * z
+                dnu = const[1] - 0.5 * grow + 0.5 * weight * z * z * per_nu
+            else:
+                a, b = const[3], const[6]
+                side = 1.0 if b * z + a >= 0 else -1.0
+                scale = 1.0 + side * lam
+                g = (b * z + a) / scale
+                grow = math.log1p(g * g * per_nu)
+                weight = (nu + 1.0) / (nu - 2.0 + g * g)
+                value = const[0] - 0.5 * (nu + 1.0) * grow
+                slope = -weight * g
+                dval = slope * b / scale
+                dnu = const[1] - 0.5 * grow + 0.5 * weight * g * g * per_nu
+                dnu += slope * (const[7] * z + const[4]) / scale
+                dlam = const[2] + slope * ((const[8] * z + const[5]) / scale - g * side / scale)
+            loglik[t] = value - 0.5 * (h if exponential else math.log(v))
+            if want > 0:
+                # d loglik / d log-variance at fixed residual; GARCH stores dv, EGARCH d log v
+                per = 1.0 if exponential else per_sigma * per_sigma
+                dlogv = -0.5 * (1.0 + dval * z) * per
+                if lag > 1:
+                    slot = slot + 1 if slot + 1 < lag else 0
+                else:
+                    slot = 0
+                for j in range(size):
+                    score[t, j] = dlogv * now[j]
+                    dh[slot, j] = now[j]
+                for j in range(m):
+                    score[t, j] -= dval * x[t, j] * per_sigma
+                if exponential or want > 1:
+                    for j in range(size):
+                        slope_z = -0.5 * z * now[j] * per
+                        if j < m:
+                            slope_z -= x[t, j] * per_sigma
+                        if exponential:
+                            dnews[slot, j] = slope_z
+                        if want > 1:
+                            dz[t, j] = slope_z
+                if dist > 0:
+                    score[t, size] = dnu
+                if dist > 1:
+                    score[t, size + 1] = dlam
+        return loglik, variance, residual, score, dz
+
+    # compiled code is stored under this name: two closures that shared one would overwrite each other
+    name = f"garch_filter_{m}_{p}_{o}_{q}_{int(exponential)}_{dist}"
+    filter_once.__name__ = filter_once.__qualname__ = name
+    return kernel(filter_once)
 
 
 @kernel

@@ -44,6 +44,7 @@ class MarginLikelihood:
         self.exponential = spec.exponential
         self.orders = np.array([spec.p, spec.o, spec.q], dtype=np.int64)
         self.dist = CODE[spec.dist]
+        self.kernel = garch_filter(self.x.shape[1], spec.p, spec.o, spec.q, self.exponential, self.dist)
         self.layout = layout_of(spec)
         self.mean_start: Array = np.linalg.lstsq(self.x, self.y, rcond=None)[0] if columns else np.empty(0)
         resid = self.y - self.x @ self.mean_start
@@ -62,17 +63,8 @@ class MarginLikelihood:
         """Return loglik, variance, residual, score, dz; see `kernels.garch.garch_filter`."""
         shape = theta[theta.size - self.dist :]
         const = constants(self.spec.dist, shape)
-        return garch_filter(  # type: ignore[no-any-return]
-            np.ascontiguousarray(theta, float),
-            self.y,
-            self.x,
-            self.orders,
-            self.exponential,
-            self.dist,
-            const,
-            self.presample,
-            want,
-        )
+        theta = np.ascontiguousarray(theta, float)
+        return self.kernel(theta, self.y, self.x, const, self.presample, want)  # type: ignore[no-any-return]
 
     def evaluate(self, theta: Array, want: int) -> tuple[Array, Array]:
         """Log-likelihood (T,) and scores (T, K)."""
