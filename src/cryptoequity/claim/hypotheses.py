@@ -92,7 +92,7 @@ def judge(
             f"the 90 % interval {_interval(one.low90, one.high90)} lies below the smallest effect of interest "
             f"of {sesoi:.2f}; {p}."
         )
-    seen = "unknown" if math.isnan(one.mde) else f"{one.mde:.2f}"
+    seen = _number(one.mde, "unknown")
     return "inconclusive", f"estimate {effect}, {p}; the smallest effect this design could see (80 % power) is {seen}."
 
 
@@ -131,7 +131,7 @@ def _judge_sides(one: Evidence, effect: str, p: str, rejects: bool, alpha: float
         return "supported", f"both sides rise: {sides}; joint {p}."
     return (
         "inconclusive",
-        f"not both sides can be shown to rise: {sides}; the sides can be told apart from {one.mde:.2f}.",
+        f"not both sides can be shown to rise: {sides}; the sides can be told apart from {_number(one.mde)}.",
     )
 
 
@@ -159,3 +159,7 @@ def _p(value: float, name: str = "p ") -> str:
 
 def _interval(lower: float, upper: float) -> str:
     return "[n/a]" if math.isnan(lower) or math.isnan(upper) else f"[{lower:+.2f}, {upper:+.2f}]"
+
+
+def _number(value: float, missing: str = "n/a") -> str:
+    return missing if math.isnan(value) else f"{value:.2f}"

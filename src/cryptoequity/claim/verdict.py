@@ -117,11 +117,12 @@ class Verdict:
                 f"simulated worlds."
             )
         family = sum(not math.isnan(self.evidence[key].pvalue) for key in FAMILY)
-        least = family / (1 + self.plan.draws)
-        if least > self.plan.alpha:
+        alpha, least = self.plan.alpha, 1.0 / (1 + self.plan.draws)
+        if family * least > alpha:
             notes.append(
-                f"With {self.plan.draws} draws no bootstrap p-value lies below {1 / (1 + self.plan.draws):.3f}, which Holm "
-                f"over {family} hypotheses can raise to {least:.3f}, above {self.plan.alpha}: take at least {math.ceil(family / self.plan.alpha - 1e-9) - 1} draws."
+                f"With {self.plan.draws} draws no bootstrap p-value lies below {least:.3f}, which Holm over {family} "
+                f"hypotheses can raise to {family * least:.3f}, above {alpha}: take at least "
+                f"{math.ceil(family / alpha - 1e-9) - 1} draws."
             )
         notes.append(f"plan {self.plan.sha256[:12]}, data {self.data_sha256[:12]}")
         digits = {"estimate": 2, "lower": 2, "upper": 2, "pvalue": 3, "pvalue_adjusted": 3, "mde": 2}
