@@ -10,7 +10,7 @@ from .claims import hypotheses, null_distribution, specification_curve
 from .dispatch import draw
 from .episodes import prices_and_relative_strength, rerating
 from .paths import correlation_path, margin, volatilities
-from .verdict import overview
+from .verdict import overview, pair_path
 
 __all__ = [
     "FORMATS",
@@ -20,6 +20,7 @@ __all__ = [
     "margin",
     "null_distribution",
     "overview",
+    "pair_path",
     "prices_and_relative_strength",
     "render",
     "rerating",

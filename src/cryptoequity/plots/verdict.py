@@ -6,11 +6,33 @@ from typing import Any
 
 from ..claim import Verdict
 from ..claim.hypotheses import STATEMENTS
+from ..correlation import CorrelationFit
+from ..errors import DataError
 from .canvas import styled
 from .claims import hypotheses, null_distribution, specification_curve
 from .paths import correlation_path
 
-__all__ = ["overview"]
+__all__ = ["overview", "pair_path"]
+
+
+def pair_path(verdict: Verdict, fit: CorrelationFit, *, band: bool = True, ax: Any = None) -> Any:
+    """Correlation of the tested pair with the plan's episodes; without its band where the parameters allow none.
+
+    Parameters
+    ----------
+    verdict : of `test_claim`. fit : its ``dcc()`` or ``dcc_full()``. band : draw the band. ax : where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    plan = verdict.plan
+    if band:
+        try:
+            fit.correlation_band(plan.crypto, plan.equity, draws=50, rng=plan.rng)
+        except DataError:  # estimates at a bound with wide errors: the path is drawn alone
+            band = False
+    return correlation_path(fit, plan.crypto, plan.equity, episodes=plan.episodes, band=band, rng=plan.rng, ax=ax)
 
 
 @styled
@@ -30,9 +52,7 @@ def overview(verdict: Verdict, *, band: bool = True) -> Any:
     figure = Drawing(figsize=(8.0, 7.9), layout="constrained")
     panels = figure.subplots(2, 2, height_ratios=[1.0, 1.5])
     plan = verdict.plan
-    correlation_path(
-        verdict.dcc(), plan.crypto, plan.equity, episodes=plan.episodes, band=band, rng=plan.rng, ax=panels[0, 0]
-    )
+    pair_path(verdict, verdict.dcc(), band=band, ax=panels[0, 0])
     hypotheses(verdict, ax=panels[0, 1])
     null_distribution(verdict, ax=panels[1, 0])
     if verdict.specifications.empty:
