@@ -28,7 +28,7 @@ from ..estimation.results import Estimate
 from ..volatility import EGARCH, GARCH, Margins, fit_margins
 from ..volatility.margins import residual_arrays
 from .fit import CorrelationFit
-from .likelihood import CorrelationLikelihood, stacked_covariance
+from .likelihood import CorrelationLikelihood, second_moment_target, stacked_covariance
 
 __all__ = ["CCC", "DCC", "climb_correlation", "spec_from_dict"]
 
@@ -161,7 +161,7 @@ def spec_from_dict(choices: dict[str, Any]) -> CCC | DCC:
 
 def _check_collinear(margins: Margins) -> None:
     z = margins.std_resid.to_numpy(float)
-    values, vectors = np.linalg.eigh(np.corrcoef(z.T))
+    values, vectors = np.linalg.eigh(second_moment_target(z)[0])
     if values[0] < 1e-8:
         guilty = np.argsort(np.abs(vectors[:, 0]))[::-1][:2]
         pair = " and ".join(repr(margins.names[i]) for i in sorted(guilty))

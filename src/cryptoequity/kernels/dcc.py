@@ -141,9 +141,8 @@ def _factor(low, n):
 
 
 @kernel
-def _inverse(low, inv, n):
-    """Lower triangle of (LL')^{-1} into ``inv`` (full, symmetric)."""
-    work = np.zeros((n, n))  # L^{-1}
+def _inverse(low, inv, work, n):
+    """Put (LL')^{-1} into ``inv``, symmetric; ``work`` (N, N) takes L^{-1}, its upper triangle unused."""
     for j in range(n):
         work[j, j] = 1.0 / low[j, j]
         for i in range(j + 1, n):
@@ -161,9 +160,14 @@ def _inverse(low, inv, n):
 
 
 @kernel
-def _density_and_slope(q, zt, nu, const, low, inv, g, gz, want):
-    """Log density of z_t given Q_t; G = d ell/d Q (symmetric) and d ell/d z where wanted."""
+def _density_and_slope(q, zt, nu, const, room, vectors, g, gz, want):
+    """Log density of z_t given Q_t and its slope by nu; where wanted G = d ell/d Q (symmetric) and d ell/d z.
+
+    ``room`` (3, N, N) and ``vectors`` (3, N) are scratch space: nothing is allocated inside the loop over t.
+    """
     n = q.shape[0]
+    low, inv, work = room[0], room[1], room[2]
+    root, v, w = vectors[0], vectors[1], vectors[2]
     for i in range(n):
         for j in range(i + 1):
             low[i, j] = q[i, j]
@@ -171,32 +175,32 @@ def _density_and_slope(q, zt, nu, const, low, inv, g, gz, want):
         return -np.inf, 0.0
     logdet = 0.0
     for i in range(n):
-        logdet += 2.0 * math.log(low[i, i]) - math.log(q[i, i])
+        root[i] = math.sqrt(q[i, i])
+        logdet += math.log(low[i, i] / root[i])
     # forward solve L v = y, y_i = z_i sqrt(q_ii)
-    v = np.empty(n)
     quad = 0.0
     for i in range(n):
-        value = zt[i] * math.sqrt(q[i, i])
+        value = zt[i] * root[i]
         for m in range(i):
             value -= low[i, m] * v[m]
         v[i] = value / low[i, i]
         quad += v[i] * v[i]
     value, weight, dnu = _tail(nu, const, float(n), quad)
-    value -= 0.5 * logdet
+    value -= logdet
     if want > 0:
-        _inverse(low, inv, n)
-        w = np.empty(n)  # Q^{-1} y
+        _inverse(low, inv, work, n)
+        # w = Q^{-1} y = L^{-T} v
         for i in range(n):
             total = 0.0
-            for m in range(n):
-                total += inv[i, m] * zt[m] * math.sqrt(q[m, m])
+            for m in range(i, n):
+                total += work[m, i] * v[m]
             w[i] = total
         for i in range(n):
-            for j in range(n):
-                g[i, j] = -0.5 * inv[i, j] + 0.5 * weight * w[i] * w[j]
-            root = math.sqrt(q[i, i])
-            g[i, i] += 0.5 / q[i, i] - 0.5 * weight * w[i] * zt[i] / root
-            gz[i] = -weight * w[i] * root
+            for j in range(i + 1):
+                g[i, j] = 0.5 * (weight * w[i] * w[j] - inv[i, j])
+                g[j, i] = g[i, j]
+            g[i, i] += 0.5 / q[i, i] - 0.5 * weight * w[i] * zt[i] / root[i]
+            gz[i] = -weight * w[i] * root[i]
     return value, dnu
 
 
@@ -211,8 +215,8 @@ def dcc_filter(a, b, nu, const, z, target, start, start_q, want):
     s = start.copy()
     da = np.zeros((n, n))
     db = np.zeros((n, n))
-    low = np.zeros((n, n))
-    inv = np.zeros((n, n))
+    room = np.zeros((3, n, n))
+    vectors = np.zeros((3, n))
     g = np.zeros((n, n))
     gz = np.zeros(n)
     c = 1.0 - a - b
@@ -226,7 +230,7 @@ def dcc_filter(a, b, nu, const, z, target, start, start_q, want):
                 q[j, i] = q[i, j]
         if t == nobs:
             break
-        loglik[t], dnu = _density_and_slope(q, z[t], nu, const, low, inv, g, gz, want)
+        loglik[t], dnu = _density_and_slope(q, z[t], nu, const, room, vectors, g, gz, want)
         if want > 0:
             sa = 0.0
             sb = 0.0
@@ -263,8 +267,8 @@ def dcc_adjoint(a, b, nu, const, z, target, start, start_q):
     slopes = np.empty((nobs, n, n))
     dz = np.empty((nobs, n))
     q = start_q.copy()
-    low = np.zeros((n, n))
-    inv = np.zeros((n, n))
+    room = np.zeros((3, n, n))
+    vectors = np.zeros((3, n))
     g = np.zeros((n, n))
     gz = np.zeros(n)
     c = 1.0 - a - b
@@ -274,7 +278,7 @@ def dcc_adjoint(a, b, nu, const, z, target, start, start_q):
                 shock = start[i, j] if t == 0 else z[t - 1, i] * z[t - 1, j]
                 q[i, j] = c * target[i, j] + a * shock + b * q[i, j]
                 q[j, i] = q[i, j]
-        _density_and_slope(q, z[t], nu, const, low, inv, g, gz, 1)
+        _density_and_slope(q, z[t], nu, const, room, vectors, g, gz, 1)
         for i in range(n):
             dz[t, i] = gz[i]
             for j in range(n):
