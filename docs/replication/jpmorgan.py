@@ -137,7 +137,7 @@ def cells(data: Data, draws: int = DRAWS) -> dict[str, Cell]:
                 role = "variant"
             out[f"{equity}.{definition}"] = Cell(role, prices, plan(equity, definition))
     # the multiples end in 2025, so nothing after publication is dated by them
-    short = {"end": PUBLISHED, "tech": "QQQ", "alternatives": ()}
+    short = {"end": PUBLISHED, "published": None, "tech": "QQQ", "alternatives": ()}
     out["PSCT.valuation"] = Cell("variant", prices, plan("PSCT", "valuation", **short))
     out["PSCT.press.break-estimated"] = Cell("variant", prices, plan("PSCT", "press", break_date="estimate"))
     out["PSCT.press.break-16-march"] = Cell("variant", prices, plan("PSCT", "press", break_date="2020-03-16"))
@@ -222,18 +222,20 @@ def session_returns(data: Data) -> pd.DataFrame:
     return ce.to_returns(data.prices[["BTC", *names]], equities=names, sessions="SPY", span="common")
 
 
-def plain(returns: pd.DataFrame, pair: tuple[str, str], first: str, last: str, without: tuple[str, str] | None = None):
+def plain(
+    returns: pd.DataFrame, pair: tuple[str, str], first: str, last: str, without: tuple[str, str] | None = None
+) -> dict[str, Any]:
     """Correlation of two columns with n and dates."""
     part = returns.loc[first:last, list(pair)]
     if without is not None:
         part = part.drop(part.loc[without[0] : without[1]].index)
     value = float(part.corr().iloc[0, 1])
-    return {
-        "correlation": value,
-        "n": len(part),
-        "first": str(part.index[0].date()),
-        "last": str(part.index[-1].date()),
-    }
+    return {"correlation": value, **dates(part)}
+
+
+def dates(part: pd.DataFrame | pd.Series) -> dict[str, Any]:
+    """How many sessions, from when to when."""
+    return {"n": len(part), "first": str(part.index[0].date()), "last": str(part.index[-1].date())}
 
 
 def published_figures(returns: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -244,7 +246,6 @@ def published_figures(returns: pd.DataFrame) -> dict[str, dict[str, Any]]:
         "imf.2020-2021": plain(returns, spy, "2020-01-01", "2021-12-31"),
         "imf.2020-2021 without the crash": plain(returns, spy, "2020-01-01", "2021-12-31", CRASH),
         "crash": plain(returns, spy, CRASH[0], "2020-03-20"),
-        "dow jones": plain(returns, spy, "2014-11-03", "2026-07-31"),
     }
     for key, pair, window, when in (
         ("bloomberg.40d", spy, 40, "2024-09-20"),
@@ -252,9 +253,6 @@ def published_figures(returns: pd.DataFrame) -> dict[str, dict[str, Any]]:
     ):
         rows = returns.loc[:when].tail(window)
         out[key] = plain(rows, pair, str(rows.index[0].date()), when)
-    rolling = returns["BTC"].rolling(30).corr(returns["QQQ"]).loc["2022"]
-    rows = returns.loc[: rolling.idxmax()].tail(30)
-    out["arcane.30d"] = plain(rows, qqq, str(rows.index[0].date()), str(rows.index[-1].date()))
     return out
 
 
@@ -266,8 +264,7 @@ def calendar_years(returns: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for name, (first, last) in sorted(parts.items()):
         part = returns.loc[first:last]
-        row = {"n": len(part), "first": str(part.index[0].date()), "last": str(part.index[-1].date())}
-        row |= {other: part["BTC"].corr(part[other]) for other in (*EQUITIES, *PLACEBOS)}
+        row = dates(part) | {other: part["BTC"].corr(part[other]) for other in (*EQUITIES, *PLACEBOS)}
         for other in ("XLK", "QQQ"):
             row[f"{other}-SPY log return"] = float((part[other] - part["SPY"]).sum()) / 100.0
         rows[name] = row
@@ -302,8 +299,7 @@ def windows(returns: pd.DataFrame) -> pd.DataFrame:
     late = returns.loc[BREAK:PUBLISHED]
     rows.insert(5, ("outside the episodes", late[ce.ReRating.press().dummy(pd.DatetimeIndex(late.index)) == 0]))
     frame = {
-        name: {"n": len(part), "first": str(part.index[0].date()), "last": str(part.index[-1].date())}
-        | {other: part["BTC"].corr(part[other]) for other in (*EQUITIES, *PLACEBOS)}
+        name: dates(part) | {other: part["BTC"].corr(part[other]) for other in (*EQUITIES, *PLACEBOS)}
         for name, part in rows
     }
     return pd.DataFrame.from_dict(frame, orient="index").rename_axis("window")
@@ -317,11 +313,11 @@ def synchrony(data: Data) -> pd.DataFrame:
     table = {f"{close}": [returns[close].corr(returns[name]) for name in names] for close in both.columns[:2]}
     frame = pd.DataFrame(table, index=pd.Index(names, name="equity"))
     frame.columns = ["16:00 New York", "24:00 UTC"]
-    return frame.assign(n=len(returns), first=str(returns.index[0].date()), last=str(returns.index[-1].date()))
+    return frame.assign(**dates(returns))
 
 
 def overlap_with_bitcoin(returns: pd.DataFrame) -> list[dict[str, Any]]:
-    """Correlation of bitcoin with the Russell 2000 minus that with the S&P 600, while MicroStrategy was in and after."""
+    """Correlation of bitcoin with the Russell 2000 minus that with the S&P 600, by MicroStrategy's membership."""
     parts = (("before 2024", BREAK, "2023-12-31"), ("2024, MSTR in", "2024-01-01", "2024-06-28"))
     parts = (*parts, ("MSTR out", "2024-07-01", PUBLISHED))
     rows = []
@@ -504,6 +500,7 @@ def main() -> None:
     )
     returns = session_returns(data)
     years = calendar_years(returns)
+    description = descriptions(data, years, returns)
     for name in wanted:
         cell = plans[name]
         verdict = ce.test_claim(cell.prices, cell.plan, n_jobs=options.jobs)
@@ -517,7 +514,7 @@ def main() -> None:
             "primary": PRIMARY,
             "break": BREAK,
             "published": PUBLISHED,
-            "description": descriptions(data, years, returns),
+            "description": description,
             "cells": records,
         }
         file.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
