@@ -5,20 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-from IPython.display import HTML, Markdown
+from IPython.display import HTML
 
-RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+RESULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "results"
 
 
-def load(name: str) -> pd.DataFrame | None:
-    """The table ``benchmarks/results/<name>.csv``, or None where it has not been made."""
+def load(name: str) -> pd.DataFrame:
+    """The table ``benchmarks/results/<name>.csv``; without it the page, and the build, fail."""
     path = RESULTS / f"{name}.csv"
-    return pd.read_csv(path) if path.exists() else None
+    if not path.exists():
+        raise FileNotFoundError(f"there is no {path}; make it with `python benchmarks/{name}.py` and commit it.")
+    return pd.read_csv(path)
 
 
-def show(name: str, frame: pd.DataFrame | None = None, digits: int = 3) -> HTML | Markdown:
-    """Render ``frame``, a part of the table, or the whole table."""
-    table = load(name) if frame is None else frame
-    if table is None:
-        return Markdown(f"*The table is made by* `python benchmarks/{name}.py` *and is not in this checkout.*")
+def show(table: pd.DataFrame, digits: int = 3) -> HTML:
+    """Render a table, or a part of one."""
     return HTML(table.to_html(index=False, border=0, float_format=lambda value: f"{value:.{digits}f}", na_rep=""))
