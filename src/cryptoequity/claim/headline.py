@@ -110,7 +110,8 @@ def prepare(returns: pd.DataFrame, plan: Plan, coins: pd.DataFrame | None = None
     if len(window) < MIN_SESSIONS:
         raise DataError(
             f"only {len(window)} sessions from the break on {break_date.date() if break_date else ''} to "
-            f"{full.index[-1].date()}; the tests need at least {MIN_SESSIONS}."
+            f"{full.index[-1].date()}; the tests need at least {MIN_SESSIONS}: move the break or the end of the "
+            "sample, or bring a longer one."
         )
     if coins is not None:
         coins = coins.loc[window.index[0] : window.index[-1]]

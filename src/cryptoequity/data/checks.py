@@ -157,6 +157,8 @@ def check_returns(
     values = _as_floats(returns, what)
     if isinstance(returns.index, pd.DatetimeIndex):
         _check_dates(returns.index, what)
+    elif any(isinstance(item, dt.datetime) for item in returns.index):
+        _refuse_index(returns.index, what)  # dates in more than one zone, or never converted
     screen_returns(values, list(returns.columns), returns.index, what=what, min_obs=min_obs)
     if all(dtype == np.float64 for dtype in returns.dtypes):
         return returns

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..errors import SpecError
+
 __all__ = ["map_draws", "spawn"]
 
 Task = TypeVar("Task")
@@ -54,6 +56,8 @@ def map_draws(
     from joblib import Parallel, delayed, effective_n_jobs
     from tqdm import tqdm
 
+    if n_jobs is not None and (not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs == 0):
+        raise SpecError(f"n_jobs={n_jobs!r}: give the number of workers, -1 for all cores, or None.")
     items = list(tasks)
     if not items:
         return []
