@@ -16,7 +16,13 @@ __all__ = ["Coverage", "check_coverage"]
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of a sample the episodes cover; ``note`` says what to know about it, or is empty."""
+    """How much of a sample the episodes cover.
+
+    Attributes
+    ----------
+    share : of the sessions, between 0 and 1. inside, sessions : how many. spells : that cover at least one.
+    note : what to know about it, or empty.
+    """
 
     share: float
     inside: int
@@ -30,6 +36,27 @@ def check_coverage(episodes: ReRating, index: pd.DatetimeIndex, side: Side = "bo
 
     One spell is allowed and noted: a single stretch cannot be told from anything else that happened in it.
     Sessions on which a rule says nothing are noted too: they count as outside.
+
+    Parameters
+    ----------
+    episodes : the definition. index : the sessions, without time zone.
+    side : "both", "up" or "down", which spells count.
+
+    Returns
+    -------
+    Coverage
+
+    Raises
+    ------
+    DataError : the episodes cover none or all of the sessions.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import cryptoequity as ce
+    >>> coverage = ce.check_coverage(ce.ReRating.press(), pd.bdate_range("2020-03-23", "2024-12-31"))
+    >>> coverage.spells, round(coverage.share, 2)
+    (3, 0.72)
     """
     dummy = episodes.dummy(index, side).to_numpy()
     sessions, inside = dummy.size, int(dummy.sum())

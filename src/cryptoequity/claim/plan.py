@@ -38,7 +38,7 @@ class Plan:
     large : large-cap technology, for H5. altcoins : for H6. placebos : for H10.
     break_date : first day of the new correlation level; "estimate" finds it, None tests the whole sample.
     published : last day of the sample the claim was made on; later data are H11's.
-    start, end : bounds of the sample.
+    start, end : bounds of the sample. Dates are days without a zone, kept as text such as "2020-03-16".
     alternatives : further definitions of episodes, for the specification curve.
     crypto_margin, equity_margin : volatility models.
     dist : errors of the DCC, "t" or "normal".

@@ -105,7 +105,18 @@ def load_sample(name: Sample = "step") -> pd.DataFrame:
 
 
 def load_multiples(name: Sample = "step") -> pd.DataFrame:
-    """Return the simulated price-earnings multiples TECH_PE and MARKET_PE of a world, shape (2826, 2)."""
+    """Return the simulated price-earnings multiples of a world.
+
+    Parameters
+    ----------
+    name : {"step", "peaks"}
+        The multiples are the same in both.
+
+    Returns
+    -------
+    DataFrame, shape (2826, 2)
+        Columns TECH_PE MARKET_PE, on the dates of `load_sample`.
+    """
     return _read(name, MULTIPLES)
 
 
