@@ -183,9 +183,11 @@ def headline(
     market = -1
     if plan.market in needed and plan.market not in (plan.crypto, plan.equity):
         market = needed.index(plan.market)
+    # dated from the window's own returns, as every draw is: nothing after the window moves an episode inside it
+    dated = None if redating is None else redating.signed(world.returns)
     pipeline = Pipeline(
         world,
-        _signed(plan.episodes, sessions_of(window), plan.guard),
+        _signed(plan.episodes, sessions_of(window), plan.guard) if dated is None else dated,
         redating,
         plan.dist,
         0,

@@ -18,7 +18,7 @@ from ..correlation import DCC, CorrelationFit
 from ..data.returns import to_returns
 from ..errors import BoundaryWarning, DataError, SpecError
 from ..estimation.params import Array
-from ..estimation.results import TestResult, citation
+from ..estimation.results import Drawn, TestResult, citation
 from ..table import Table
 from ..volatility.margins import fit_margins
 from .evidence import collect
@@ -49,7 +49,7 @@ _PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "arch", "numba", "crypto
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict:
+class Verdict(Drawn):
     """What the data say of the claim, with everything needed to check it.
 
     Attributes
@@ -163,12 +163,6 @@ class Verdict:
             warnings.simplefilter("ignore", BoundaryWarning)  # the fit says it again, in its summary
             margins = fit_margins(returns[pair], {name: self.plan.margin(name) for name in pair})
             return DCC(dist=self.plan.dist).fit(margins)
-
-    def plot(self, **options: Any) -> Any:
-        """Draw the verdict; see `cryptoequity.plots`."""
-        from .. import plots
-
-        return plots.draw(self, **options)
 
     def cite(self) -> str:
         """BibTeX of the papers behind what was computed."""

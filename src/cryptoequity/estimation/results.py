@@ -17,7 +17,7 @@ from ..table import Table, format_number
 from .optimize import Optimum
 from .params import Array
 
-__all__ = ["Estimate", "FitMixin", "TestResult", "citation"]
+__all__ = ["Drawn", "Estimate", "FitMixin", "TestResult", "citation"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,17 @@ class Estimate:
     bounded: tuple[str, ...] = ()
 
 
-class FitMixin:
+class Drawn:
+    """What has a picture: the one place that calls upward, at call time."""
+
+    def plot(self, **options: Any) -> Any:
+        """Draw it; see the function of `cryptoequity.plots` for this type."""
+        from .. import plots
+
+        return plots.draw(self, **options)
+
+
+class FitMixin(Drawn):
     """The vocabulary of arch and statsmodels over an `Estimate`; subclasses hold ``estimate`` and ``spec``."""
 
     _title: ClassVar[str] = "Fit"
@@ -164,12 +174,6 @@ class FitMixin:
     def to_html(self) -> str:
         """HTML of `summary`."""
         return self.summary().to_html()
-
-    def plot(self, **options: Any) -> Any:
-        """Draw the fit; see the function of `cryptoequity.plots` for this type."""
-        from .. import plots
-
-        return plots.draw(self, **options)
 
     def cite(self) -> str:
         """BibTeX of the papers behind what was computed."""
