@@ -150,7 +150,7 @@ def _verdict(options: argparse.Namespace) -> None:
 
         files = write_report(verdict, options.out)
         where = Path(options.out) / "index.html"
-        print(f"\nDossier: {where} and {len(files) - 1} more files")
+        _say(f"\nDossier: {where} and {len(files) - 1} more files")
 
 
 def _load(options: argparse.Namespace) -> tuple[pd.DataFrame, Plan]:
@@ -247,9 +247,17 @@ def _column(prices: pd.DataFrame, name: str) -> str:
 
 
 def _print(verdict: Verdict) -> None:
-    print(_wrapped(verdict.summary()))
-    print()
-    print(_wrapped(verdict.naive_table()))
+    _say(f"{_wrapped(verdict.summary())}\n\n{_wrapped(verdict.naive_table())}")
+
+
+def _say(text: str) -> None:
+    """Print; letters the terminal cannot show become question marks, a closed pipe is no error."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        print(text.encode(encoding, "replace").decode(encoding), flush=True)
+    except BrokenPipeError:
+        # nobody reads on: the dossier is still written, and the interpreter must not stumble at exit
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
 
 
 def _wrapped(table: Table) -> str:

@@ -238,7 +238,7 @@ def specification_curve(verdict: Verdict, *, ax: Any = None) -> Any:
     ax.set_ylim(y, high)
     ax.set_xlim(-1.0, len(frame))
     ax.set_xticks([])
-    ax.set_xlabel(f"{len(frame)} specifications, sorted; edges moved by sessions")
+    ax.set_xlabel(f"{len(frame)} specifications; edges in sessions")
     heading(ax, "Correlation inside minus outside", f"{verdict.plan.crypto}, {span(verdict.main.index)}")
     key(ax)
     return ax

@@ -49,7 +49,7 @@ def overview(verdict: Verdict, *, band: bool = True) -> Any:
     """
     from .drawing import Drawing
 
-    figure = Drawing(figsize=(8.0, 7.9), layout="constrained")
+    figure = Drawing(figsize=(8.6, 7.9), layout="constrained")
     panels = figure.subplots(2, 2, height_ratios=[1.0, 1.5])
     plan = verdict.plan
     pair_path(verdict, verdict.dcc(), band=band, ax=panels[0, 0])
