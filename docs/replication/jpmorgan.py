@@ -198,7 +198,9 @@ def describe(verdict: ce.Verdict, role: str) -> dict[str, Any]:
         },
         "dcc": {name: [fit.params[name], fit.std_err[name]] for name in ("dcc.a", "dcc.b", "dcc.nu")},
         "trap": trap(verdict),
-        **{key: record[key] for key in ("table", "evidence", "naive", "placement", "detectable", "statistic")},
+        **{key: record[key] for key in ("table", "evidence", "placement", "detectable", "statistic")},
+        # the rates beside them are the library's, not this sample's: the page reads them when it is built
+        "naive": {name: {"pvalue": row["pvalue"]} for name, row in record["naive"].items()},
         "null": [None if value is None else round(value, 8) for value in record["null"]],
     }
 
