@@ -34,7 +34,7 @@ SAMPLE_ROLES: dict[str, Any] = {
 }
 EPISODES = ("press", "years", "relative-strength")
 # below this many draws the start of worker processes costs more than they save
-DRAWS_FOR_WORKERS = 2000
+DRAWS_FOR_WORKERS = 1000
 MAX_WIDTH = 100
 
 EXAMPLES = """
