@@ -24,10 +24,11 @@ import numpy as np
 import pandas as pd
 
 import cryptoequity as ce
-from cryptoequity.claim.level import correlation_difference, find_break, level_step
+from cryptoequity.claim.level import Level, LevelWorld, find_break, level_contrast, level_draws
 from cryptoequity.claim.naive import naive_pvalues
 from cryptoequity.claim.pipeline import Pipeline, Redating
 from cryptoequity.claim.placement import shift_test
+from cryptoequity.claim.statistics import correlation
 from cryptoequity.claim.world import NullWorld, residuals
 from cryptoequity.correlation.fit import draw_shocks
 from cryptoequity.estimation.bootstrap import null_interval, pvalue
@@ -167,20 +168,39 @@ def one_world(task: tuple[Cell, int, np.random.SeedSequence]) -> dict[str, float
     for kind in ("circular", "linear"):
         out[f"{kind} shift, score"] = shift_test(pair.score, dummy, kind=kind).pvalue
         out[f"{kind} shift, product"] = shift_test(product, dummy, kind=kind).pvalue
+    out["level contrast, product (cosine t)"] = level_contrast(product, dummy).pvalue
     for name, value in naive_pvalues(window["CRYPTO"], window["EQUITY"], pd.Series(dummy, WINDOW)).items():
         out[f"naive: {name}"] = value
-    if not cell.step and not cell.delta:
-        whole_z = [residuals(SPECS[name], full[name].to_numpy())[0] for name in NAMES[:2]]
-        cut = len(full) - len(window)
-        out["step at a known date (cosine t)"] = level_step(whole_z[0], whole_z[1], cut).upper_pvalue()
-        out["step at an unknown date (sup-Wald)"] = find_break(whole_z[0] * whole_z[1]).pvalue
-    if cell.dated:
-        # EQUITY and TECH are equally correlated with CRYPTO in every world: the null of H5 and H6
-        x, y, v = (world.z[:, k] for k in (CRYPTO, EQUITY, TECH))
-        out["paired difference (cosine t)"] = correlation_difference(x, y, x, v).upper_pvalue()
+    if not cell.delta:
+        out.update(level_pvalues(cell, full, world, draws, seed))
     if cell.step:
         for name, value in naive_pvalues(full["CRYPTO"], full["EQUITY"], pd.Series(whole, CALENDAR)).items():
             out[f"naive, full sample: {name}"] = value
+    return out
+
+
+def level_pvalues(
+    cell: Cell, full: pd.DataFrame, world: NullWorld, draws: int, seed: np.random.SeedSequence
+) -> dict[str, float]:
+    """P-values of H1's break and of H5's and H6's paired difference, as the verdict computes them."""
+    out = {}
+    late = np.asarray(full.index >= WINDOW[0])
+    z = np.stack([residuals(SPECS[name], full[name].to_numpy())[0] for name in NAMES[:2]], axis=1)
+    pair = NullWorld.fit(full.loc[WINDOW, NAMES[:2]], SPECS) if cell.dated else world
+    step = LevelWorld(pair, ((0, 1), (0, 1)), (late, ~late), len(full), with_break=True)
+    values = level_draws(step, spawn(seed.spawn(1)[0], draws))
+    estimate = correlation(z[late, 0], z[late, 1]) - correlation(z[~late, 0], z[~late, 1])
+    label = "power of the " if cell.step else ""
+    out[f"{label}step at a known date"] = pvalue(estimate, values[:, 0] - values[:, 1])
+    found = find_break(z[:, 0] * z[:, 1])
+    out[f"{label}step at an unknown date"] = pvalue(found.statistic, values[:, 2])
+    if cell.dated:
+        # EQUITY and TECH are equally correlated with CRYPTO in every world: the null of H5 and H6
+        pairs = ((CRYPTO, EQUITY), (CRYPTO, TECH))
+        task = LevelWorld(world, pairs, (None, None), len(WINDOW))
+        values = level_draws(task, spawn(seed.spawn(1)[0], draws))
+        gap = correlation(world.z[:, 0], world.z[:, 1]) - correlation(world.z[:, 0], world.z[:, 2])
+        out["paired difference"] = Level(gap, values[:, 0] - values[:, 1]).upper_pvalue()
     return out
 
 
@@ -245,7 +265,8 @@ def main() -> None:
 
 def write_measured(table: pd.DataFrame) -> None:
     """The rates a verdict prints beside the naive tests: worst and best over the null cells."""
-    nulls = table[(table["delta"] == 0.0) & table["rate at 5 %"].notna()]
+    powers = table["test"].str.startswith("power of")
+    nulls = table[(table["delta"] == 0.0) & table["rate at 5 %"].notna() & ~powers]
     rates = {}
     for test, group in nulls.groupby("test"):
         rates[str(test)] = {

@@ -11,17 +11,17 @@ import pandas as pd
 from scipy import stats
 
 from ..estimation.bootstrap import null_interval
-from ..estimation.inference import ewc_test
 from ..estimation.parallel import spawn
 from ..estimation.params import Array
 from ..estimation.results import TestResult
-from .headline import MIN_SESSIONS, Headline, Sample, headline, headline_pair, sessions_of, window_residuals
+from .headline import MIN_SESSIONS, Headline, Sample, headline, headline_pair, sessions_of
 from .hypotheses import Evidence, not_testable
-from .level import Level, correlation_difference, correlation_level, level_step
+from .level import Level, LevelWorld, level_contrast, level_draws
 from .placement import shift_test
 from .plan import Plan
 from .power import Detectable, detectable_effect
-from .statistics import correlation, correlation_influence
+from .statistics import correlation
+from .world import NullWorld
 
 __all__ = ["collect"]
 
@@ -37,7 +37,7 @@ def collect(
     progress: bool = False,
 ) -> tuple[dict[str, Evidence], Headline, Headline | None, Detectable, dict[str, TestResult]]:
     """All hypotheses the plan allows, the bootstraps behind them, and the placement tests beside the headline."""
-    seeds = spawn(plan.rng, 3)
+    seeds = spawn(plan.rng, 5)  # the fourth is the break's
     main = headline(plan, sample.window, prices, seed=seeds[0], n_jobs=n_jobs, progress=progress)
     pair_plan = headline_pair(main)
     reach = detectable_effect(
@@ -49,8 +49,8 @@ def collect(
     out["H2"] = _peak("H2", main, reach.effect, placement)
     out["H3"] = _link(plan, main)
     out["H4"] = _partial(plan, main)
-    out["H5"] = _small_over_large(plan, sample)
-    out["H6"] = _altcoins(plan, sample)
+    out["H5"] = _small_over_large(plan, main)
+    out["H6"] = _altcoins(plan, sample, seeds[4], n_jobs, progress)
     out["H7"] = _sides(plan, main)
     out["H10"] = _specific(plan, main)
     later, out["H11"] = _after_publication(plan, sample, prices, seeds[2], n_jobs, progress)
@@ -64,11 +64,13 @@ def _placement(main: Headline) -> dict[str, TestResult]:
     c, e = main.pipeline.crypto, main.pipeline.equity
     product = main.pipeline.world.z[:, c] * main.pipeline.world.z[:, e]
     series = {"score": main.main.score, "product": product}
-    return {
+    out = {
         f"{kind} shift, {what}": shift_test(values[valid], dummy[valid], kind=kind, what=what)
         for kind in ("circular", "linear")
         for what, values in series.items()
     }
+    out["level contrast, product"] = level_contrast(product[valid], dummy[valid], what="product")
+    return out
 
 
 def _bootstrap_evidence(
@@ -210,7 +212,7 @@ def _level_evidence(
         lower,
         upper,
         p,
-        level.detectable(alpha),
+        _normal_mde(level.draws, alpha),
         nobs,
         method,
         low90=low90,
@@ -219,52 +221,48 @@ def _level_evidence(
     )
 
 
+def _level(main: Headline, name: str) -> Level:
+    return Level(main.statistics[name], main.draws[name])
+
+
 def _structural(plan: Plan, sample: Sample, main: Headline) -> Evidence:
-    z = main.pipeline.world.z[:, [main.pipeline.crypto, main.pipeline.equity]]
-    after = correlation_level(z[:, 0], z[:, 1])
-    if sample.break_date is None:
+    nobs = len(main.index)
+    if sample.break_date is None or sample.step is None:
         why = "no break was found" if plan.break_date == "estimate" else "the plan has no break date"
-        return not_testable("H1", f"{why}, so there is no level before and after to compare.", len(main.index))
+        return not_testable("H1", f"{why}, so there is no level before and after to compare.", nobs)
     position = len(sample.full) - len(sample.window)
     if position < MIN_STATE:
-        return not_testable(
-            "H1", f"only {position} sessions before the break; {MIN_STATE} are needed.", len(main.index)
-        )
-    step = level_step(sample.residuals[:, 0], sample.residuals[:, 1], position)
+        return not_testable("H1", f"only {position} sessions before the break; {MIN_STATE} are needed.", nobs)
+    after = _level(main, "level")
+    pieces = {"break": sample.step_pvalue, "after": after.upper_pvalue()}
+    detail: dict[str, Any] = {"step": sample.step.estimate}
+    detail["step lower"], detail["step upper"] = sample.step.interval()
     dummy = np.abs(main.pipeline.signed)
-    spells = {
-        name: correlation_level(z[dummy == state, 0], z[dummy == state, 1])
-        for name, state in (("inside", 1.0), ("outside", 0.0))
-        if (dummy == state).sum() >= MIN_STATE
-    }
-    pieces = {"break": step.upper_pvalue(), "after": after.upper_pvalue()}
-    pieces.update({name: level.upper_pvalue() for name, level in spells.items()})
-    detail: dict[str, Any] = {f"{name} pvalue": value for name, value in pieces.items()}
-    detail["step"] = step.estimate
-    detail["step lower"], detail["step upper"] = step.interval()
-    detail.update({name: level.estimate for name, level in spells.items()})
+    spells = [name for name, state in (("inside", 1.0), ("outside", 0.0)) if (dummy == state).sum() >= MIN_STATE]
+    for name in spells:
+        level = _level(main, f"level.{name}")
+        pieces[name], detail[name] = level.upper_pvalue(), level.estimate
     if sample.break_test is not None:
-        detail["sup-Wald pvalue"] = sample.break_test.pvalue
-        pieces["break"] = max(pieces["break"], sample.break_test.pvalue)
+        detail["sup-F pvalue"] = sample.break_test.pvalue
+        pieces["break"] = sample.break_test.pvalue
+    detail.update({f"{name} pvalue": value for name, value in pieces.items()})
     parts = "".join(f", {name} the episodes" for name in spells)
-    method = f"largest p of: step at the break, level after it{parts} (cosine t)"
-    return _level_evidence("H1", after, max(pieces.values()), len(main.index), method, plan.alpha, detail)
+    method = f"largest p of: step at the break, level after it{parts}; bootstrap, {len(main.draws)} draws"
+    p = float(np.max(list(pieces.values())))  # NaN where a piece has none
+    return _level_evidence("H1", after, p, nobs, method, plan.alpha, detail)
 
 
-def _small_over_large(plan: Plan, sample: Sample) -> Evidence:
+def _small_over_large(plan: Plan, main: Headline) -> Evidence:
     if plan.large is None:
-        return not_testable("H5", "the plan names no large-cap technology column.", len(sample.window))
-    z = window_residuals(plan, sample.window, [plan.crypto, plan.equity, plan.large])
-    gap = correlation_difference(z[plan.crypto], z[plan.equity], z[plan.crypto], z[plan.large])
-    detail = {
-        plan.equity: correlation_level(z[plan.crypto], z[plan.equity]).estimate,
-        plan.large: correlation_level(z[plan.crypto], z[plan.large]).estimate,
-    }
-    method = "paired difference of correlations (cosine t)"
-    return _level_evidence("H5", gap, gap.upper_pvalue(), len(sample.window), method, plan.alpha, detail)
+        return not_testable("H5", "the plan names no large-cap technology column.", len(main.index))
+    small, large = _level(main, "level"), _level(main, "level.large")
+    gap = Level(small.estimate - large.estimate, small.draws - large.draws)
+    detail = {plan.equity: small.estimate, plan.large: large.estimate}
+    method = f"paired difference of correlations; bootstrap, {len(main.draws)} draws"
+    return _level_evidence("H5", gap, gap.upper_pvalue(), len(main.index), method, plan.alpha, detail)
 
 
-def _altcoins(plan: Plan, sample: Sample) -> Evidence:
+def _altcoins(plan: Plan, sample: Sample, seed: np.random.SeedSequence, n_jobs: int | None, progress: bool) -> Evidence:
     if not plan.altcoins:
         return not_testable("H6", "the plan names no altcoins.", len(sample.window))
     coins = sample.coins
@@ -273,26 +271,22 @@ def _altcoins(plan: Plan, sample: Sample) -> Evidence:
         return not_testable(
             "H6", f"the altcoins share fewer than {MIN_SESSIONS} sessions of the window with the pair.", nobs
         )
-    z = window_residuals(plan, coins, [plan.crypto, plan.equity, *plan.altcoins])
-    x, y = z[plan.crypto], z[plan.equity]
-    basket = np.mean([z[name] for name in plan.altcoins], axis=0)
-    gaps = {name: correlation_difference(x, y, z[name], y) for name in plan.altcoins}
-    basket_gap = correlation_difference(x, y, basket, y)
-    detail: dict[str, Any] = {f"main minus {name}": gap.estimate for name, gap in gaps.items()}
-    detail.update({f"{name} pvalue": gap.upper_pvalue() for name, gap in gaps.items()})
-    detail["main minus equal-weighted basket"] = basket_gap.estimate
-    detail["basket pvalue"] = basket_gap.upper_pvalue()
-    # the claim is about each coin on average: the mean gap, from the mean influence
-    mean = _mean_level(x, y, [z[name] for name in plan.altcoins])
-    method = "mean paired difference of correlations over the altcoins (cosine t)"
+    names = [plan.crypto, plan.equity, *plan.altcoins]
+    world = NullWorld.fit(coins[names], {name: plan.margin(name) for name in names}, plan.dist)
+    pairs = ((0, 1), *((k, 1) for k in range(2, len(names))))
+    task = LevelWorld(world, pairs, (None,) * len(pairs), len(coins))
+    draws = level_draws(task, spawn(seed, plan.draws), n_jobs=n_jobs, progress=progress, label="altcoins")
+    values = np.array([correlation(world.z[:, i], world.z[:, j]) for i, j in pairs])
+    detail: dict[str, Any] = {}
+    for k, name in enumerate(plan.altcoins, start=1):
+        gap = Level(float(values[0] - values[k]), draws[:, 0] - draws[:, k])
+        detail[f"main minus {name}"], detail[f"{name} pvalue"] = gap.estimate, gap.upper_pvalue()
+    basket = world.z[:, 2:].mean(axis=1)
+    detail["main minus equal-weighted basket"] = float(values[0]) - correlation(basket, world.z[:, 1])
+    # the claim is about the altcoins on average: the mean gap
+    mean = Level(float(values[0] - values[1:].mean()), draws[:, 0] - draws[:, 1:].mean(axis=1))
+    method = f"mean paired difference of correlations over the altcoins; bootstrap, {len(draws)} draws"
     return _level_evidence("H6", mean, mean.upper_pvalue(), len(coins), method, plan.alpha, detail)
-
-
-def _mean_level(x: Array, y: Array, coins: list[Array]) -> Level:
-    influence = correlation_influence(x, y) - np.mean([correlation_influence(c, y) for c in coins], axis=0)
-    value = correlation(x, y) - float(np.mean([correlation(c, y) for c in coins]))
-    error, df = ewc_test(influence)
-    return Level(value, error, df)
 
 
 def _after_publication(

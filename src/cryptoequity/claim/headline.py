@@ -14,10 +14,11 @@ from ..estimation.parallel import map_draws, spawn
 from ..estimation.params import Array
 from ..estimation.results import TestResult
 from .coverage import Coverage, check_coverage
-from .level import find_break
+from .level import Level, LevelWorld, find_break, level_draws
 from .pipeline import Draws, PairFit, Pipeline, Redating
 from .plan import Plan
 from .rerating import ReRating
+from .statistics import correlation
 from .world import NullWorld, residuals
 
 __all__ = [
@@ -42,7 +43,8 @@ class Sample:
     ----------
     full : percent returns from the plan's start to the claim's publication. window : after the break.
     after : returns after publication, possibly empty. coins : the tested pair and the altcoins on the window,
-        as far as the shortest coin goes; None without altcoins. break_test : None unless the date was estimated.
+        as far as the shortest coin goes; None without altcoins. break_test : of a break at an unknown
+        date; None unless the date was estimated. step, step_pvalue : rise of the correlation at the break.
     break_date : first day of ``window``; residuals : (T, 2) of the tested pair over ``full``.
     """
 
@@ -52,6 +54,8 @@ class Sample:
     coins: pd.DataFrame | None = field(repr=False)
     break_date: pd.Timestamp | None
     break_test: TestResult | None
+    step: Level | None
+    step_pvalue: float
     residuals: Array = field(repr=False)
 
 
@@ -76,7 +80,14 @@ class Headline:
         return self.pairs[self.pipeline.crypto, self.pipeline.equity]
 
 
-def prepare(returns: pd.DataFrame, plan: Plan, coins: pd.DataFrame | None = None) -> Sample:
+def prepare(
+    returns: pd.DataFrame,
+    plan: Plan,
+    coins: pd.DataFrame | None = None,
+    *,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> Sample:
     """Cut the sample at the plan's dates and at the break; ``coins`` are the returns H6 is asked on."""
     lower = returns.index[0] if plan.start is None else pd.Timestamp(plan.start)
     upper = returns.index[-1] if plan.end is None else pd.Timestamp(plan.end)
@@ -92,11 +103,10 @@ def prepare(returns: pd.DataFrame, plan: Plan, coins: pd.DataFrame | None = None
     z = np.stack(
         [residuals(plan.margin(name), full[name].to_numpy(float))[0] for name in (plan.crypto, plan.equity)], axis=1
     )
-    break_test = None
+    found = None
     if plan.break_date == "estimate":
-        break_test = find_break(z[:, 0] * z[:, 1])
-        found = break_test.pvalue <= plan.alpha
-        break_date = full.index[int(break_test.detail["position"])] if found else None
+        found = find_break(z[:, 0] * z[:, 1])
+        break_date = full.index[found.position]
     elif plan.break_date is None:
         break_date = None
     else:
@@ -113,9 +123,44 @@ def prepare(returns: pd.DataFrame, plan: Plan, coins: pd.DataFrame | None = None
             f"{full.index[-1].date()}; the tests need at least {MIN_SESSIONS}: move the break or the end of the "
             "sample, or bring a longer one."
         )
+    step, step_pvalue, break_test = None, float("nan"), None
+    if break_date is not None:
+        step, step_pvalue, sup = _step(plan, full, window, z, n_jobs, progress)
+        if found is not None:
+            break_test = TestResult(
+                "sup-F for one break in the mean product of residuals",
+                "the correlation has no break in its level",
+                found.statistic,
+                pvalue(found.statistic, sup),
+                f"{sup.size} draws of the DCC fitted after the candidate break",
+                {"position": found.position, "step": found.step},
+            )
+            if break_test.pvalue > plan.alpha:
+                window, break_date = full, None
     if coins is not None:
         coins = coins.loc[window.index[0] : window.index[-1]]
-    return Sample(full, window, after, coins, break_date, break_test, z)
+    return Sample(full, window, after, coins, break_date, break_test, step, step_pvalue, z)
+
+
+def _step(
+    plan: Plan, full: pd.DataFrame, window: pd.DataFrame, z: Array, n_jobs: int | None, progress: bool
+) -> tuple[Level, float, Array]:
+    """Rise of the correlation at the break, its p-value, and the draws of the sup statistic.
+
+    The null has one level throughout and the persistence of the correlation after the break: a DCC fitted
+    across a break takes the break for persistence and would find nothing.
+    """
+    position, nobs = len(full) - len(window), len(full)
+    late = np.arange(nobs) >= position
+    pair = [plan.crypto, plan.equity]
+    world = NullWorld.fit(window[pair], {name: plan.margin(name) for name in pair}, plan.dist)
+    task = LevelWorld(world, ((0, 1), (0, 1)), (late, ~late), nobs, with_break=plan.break_date == "estimate")
+    seeds = spawn(spawn(plan.rng, 5)[3], plan.draws)
+    draws = level_draws(task, seeds, n_jobs=n_jobs, progress=progress, label="break")
+    estimate = correlation(z[late, 0], z[late, 1]) - correlation(z[~late, 0], z[~late, 1])
+    gap = draws[:, 0] - draws[:, 1]
+    sup = draws[:, 2] if draws.shape[1] > 2 else np.empty(0)
+    return Level(estimate, gap), pvalue(estimate, gap), sup
 
 
 def sessions_of(frame: pd.DataFrame) -> pd.DatetimeIndex:
@@ -173,7 +218,7 @@ def headline(
     """Fit the null world on ``window`` and run the full pipeline on the data and on every draw."""
     coverage = check_coverage(plan.episodes, sessions_of(window))
     needed = [plan.crypto, plan.equity]
-    for name in (plan.tech, plan.market, *(() if minimal else plan.placebos)):
+    for name in (plan.tech, plan.market, *(() if minimal else (*plan.placebos, plan.large))):
         if name is not None and name not in needed:
             needed.append(name)
     redating = _redating(plan, prices, window[needed])
@@ -194,6 +239,7 @@ def headline(
         1,
         market,
         () if minimal else tuple(needed.index(name) for name in plan.placebos),
+        -1 if minimal or plan.large is None else needed.index(plan.large),
         minimal=minimal,
     )
     observed, pairs = pipeline.observed()

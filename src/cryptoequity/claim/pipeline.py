@@ -18,6 +18,7 @@ from .dating import Dating
 from .statistics import (
     beta_interaction,
     contrast,
+    correlation,
     correlation_contrast,
     forbes_rigobon,
     score_contrast,
@@ -99,7 +100,7 @@ class Pipeline:
     Attributes
     ----------
     world : the null. signed : (T,) observed episode sign; NaN in guard bands. redating : None for fixed dates.
-    dist : errors of the DCC. crypto, equity, market, placebos : column positions; ``market`` may be −1.
+    dist : errors of the DCC. crypto, equity, market, placebos, large : column positions; −1 where the plan names none.
     warm : pair optima of the data by pair, the climbs' warm starts.
     """
 
@@ -111,6 +112,7 @@ class Pipeline:
     equity: int
     market: int = -1
     placebos: tuple[int, ...] = ()
+    large: int = -1
     warm: dict[tuple[int, ...], Optimum] = field(default_factory=dict, repr=False)
     minimal: bool = False
 
@@ -138,6 +140,7 @@ class Pipeline:
         if not self.minimal:
             own += [self.market] if self.market >= 0 else []
             own += list(self.placebos)
+            own += [self.large] if self.large >= 0 else []
         return tuple(dict.fromkeys(own))
 
     def _pair(self, z: Array, i: int, j: int, fits: dict[tuple[int, ...], PairFit], tol: float) -> PairFit:
@@ -163,6 +166,12 @@ class Pipeline:
         }
         if self.minimal:
             return out
+        out["level"] = correlation(z[:, c], z[:, e])
+        for name, state in (("inside", 1.0), ("outside", 0.0)):
+            chosen = dummy == state
+            out[f"level.{name}"] = correlation(z[chosen, c], z[chosen, e]) if chosen.sum() > 10 else float("nan")
+        if self.large >= 0:
+            out["level.large"] = correlation(z[:, c], z[:, self.large])
         for side, sign in (("up", 1.0), ("down", -1.0)):
             # days of the other side belong to neither group
             only = np.where(signed == -sign, np.nan, dummy)

@@ -265,7 +265,7 @@ def test_claim(
         pair = prices[[plan.crypto, plan.equity, *plan.altcoins]]
         if len(pair.dropna()) > MIN_SESSIONS:  # otherwise too young: H6 says so, the other tests go on
             coins = to_returns(pair, equities=[plan.equity], sessions=plan.equity, weekend=plan.weekend, span="common")
-    sample = prepare(returns, plan, coins)
+    sample = prepare(returns, plan, coins, n_jobs=n_jobs, progress=progress)
     evidence, main, later, reach, placement = collect(plan, sample, prices, n_jobs=n_jobs, progress=progress)
     return Verdict(
         plan=plan,

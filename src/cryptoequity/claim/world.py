@@ -85,10 +85,10 @@ class NullWorld:
         """Whether every climb converged."""
         return self.correlation.converged and all(optimum.converged for optimum in self.optima)
 
-    def draw(self, rng: np.random.Generator) -> Array:
-        """One sample of percent returns, (T, N)."""
+    def draw(self, rng: np.random.Generator, nobs: int | None = None) -> Array:
+        """One sample of percent returns, (T, N), of the data's length or of ``nobs``."""
         a, b = float(self.correlation.theta[0]), float(self.correlation.theta[1])
-        z = dcc_simulate(a, b, self.target, resample(self.shocks, rng), self.target)
+        z = dcc_simulate(a, b, self.target, resample(self.shocks, rng, nobs), self.target)
         return self.to_returns(z)
 
     def to_returns(self, z: Array) -> Array:
