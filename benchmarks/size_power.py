@@ -66,7 +66,8 @@ class Cell:
     """One world and one way of having episodes.
 
     ``a, b`` of the DCC (0, 0 is CCC); ``delta`` of the episodes; ``step`` makes correlation rise from .02 to
-    .40 once, in March 2020; ``dated`` from the data by the relative-strength rule instead of a fixed list.
+    .40 once, in March 2020; ``dated`` from the data by the relative-strength rule instead of a fixed list;
+    ``levels`` also runs the tests of H1, H5 and H6.
     """
 
     name: str
@@ -75,19 +76,19 @@ class Cell:
     delta: float = 0.0
     step: bool = False
     dated: bool = False
-    early: int = 0
+    levels: bool = False
 
 
 CELLS = {
     cell.name: cell
     for cell in (
-        Cell("ccc.fixed", 0.0, 0.0),
-        Cell("dcc.fixed", 0.02, 0.97),
-        Cell("fast-dcc.fixed", 0.05, 0.90),
-        Cell("step.fixed", 0.0, 0.0, step=True),
+        Cell("ccc.fixed", 0.0, 0.0, levels=True),
+        Cell("dcc.fixed", 0.02, 0.97, levels=True),
+        Cell("fast-dcc.fixed", 0.05, 0.90, levels=True),
+        Cell("step.fixed", 0.0, 0.0, step=True, levels=True),
         Cell("step-dcc.fixed", 0.02, 0.95, step=True),
-        Cell("ccc.dated", 0.0, 0.0, dated=True),
-        Cell("dcc.dated", 0.02, 0.97, dated=True),
+        Cell("ccc.dated", 0.0, 0.0, dated=True, levels=True),
+        Cell("dcc.dated", 0.02, 0.97, dated=True, levels=True),
         Cell("step.dated", 0.0, 0.0, step=True, dated=True),
         Cell("power.15.fixed", 0.02, 0.97, delta=0.15),
         Cell("power.25.fixed", 0.02, 0.97, delta=0.25),
@@ -171,7 +172,7 @@ def one_world(task: tuple[Cell, int, np.random.SeedSequence]) -> dict[str, float
     out["level contrast, product (cosine t)"] = level_contrast(product, dummy).pvalue
     for name, value in naive_pvalues(window["CRYPTO"], window["EQUITY"], pd.Series(dummy, WINDOW)).items():
         out[f"naive: {name}"] = value
-    if not cell.delta:
+    if cell.levels:
         out.update(level_pvalues(cell, full, world, draws, seed))
     if cell.step:
         for name, value in naive_pvalues(full["CRYPTO"], full["EQUITY"], pd.Series(whole, CALENDAR)).items():
@@ -183,25 +184,22 @@ def level_pvalues(
     cell: Cell, full: pd.DataFrame, world: NullWorld, draws: int, seed: np.random.SeedSequence
 ) -> dict[str, float]:
     """P-values of H1's break and of H5's and H6's paired difference, as the verdict computes them."""
-    out = {}
-    late = np.asarray(full.index >= WINDOW[0])
-    z = np.stack([residuals(SPECS[name], full[name].to_numpy())[0] for name in NAMES[:2]], axis=1)
-    pair = NullWorld.fit(full.loc[WINDOW, NAMES[:2]], SPECS) if cell.dated else world
-    step = LevelWorld(pair, ((0, 1), (0, 1)), (late, ~late), len(full), with_break=True)
-    values = level_draws(step, spawn(seed.spawn(1)[0], draws))
-    estimate = correlation(z[late, 0], z[late, 1]) - correlation(z[~late, 0], z[~late, 1])
-    label = "power of the " if cell.step else ""
-    out[f"{label}step at a known date"] = pvalue(estimate, values[:, 0] - values[:, 1])
-    found = find_break(z[:, 0] * z[:, 1])
-    out[f"{label}step at an unknown date"] = pvalue(found.statistic, values[:, 2])
     if cell.dated:
         # EQUITY and TECH are equally correlated with CRYPTO in every world: the null of H5 and H6
         pairs = ((CRYPTO, EQUITY), (CRYPTO, TECH))
-        task = LevelWorld(world, pairs, (None, None), len(WINDOW))
-        values = level_draws(task, spawn(seed.spawn(1)[0], draws))
+        values = level_draws(LevelWorld(world, pairs, (None, None), len(WINDOW)), spawn(seed.spawn(1)[0], draws))
         gap = correlation(world.z[:, 0], world.z[:, 1]) - correlation(world.z[:, 0], world.z[:, 2])
-        out["paired difference"] = Level(gap, values[:, 0] - values[:, 1]).upper_pvalue()
-    return out
+        return {"paired difference": Level(gap, values[:, 0] - values[:, 1]).upper_pvalue()}
+    late = np.asarray(full.index >= WINDOW[0])
+    z = np.stack([residuals(SPECS[name], full[name].to_numpy())[0] for name in NAMES[:2]], axis=1)
+    step = LevelWorld(world, ((0, 1), (0, 1)), (late, ~late), len(full), with_break=True)
+    values = level_draws(step, spawn(seed.spawn(1)[0], draws))
+    estimate = correlation(z[late, 0], z[late, 1]) - correlation(z[~late, 0], z[~late, 1])
+    label = "power of the " if cell.step else ""
+    return {
+        f"{label}step at a known date": pvalue(estimate, values[:, 0] - values[:, 1]),
+        f"{label}step at an unknown date": pvalue(find_break(z[:, 0] * z[:, 1]).statistic, values[:, 2]),
+    }
 
 
 def run(cells: list[str], worlds: int, draws: int, n_jobs: int, seed: int) -> pd.DataFrame:
