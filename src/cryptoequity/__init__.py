@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from . import plots
     from .claim import Coverage, Evidence, Plan, ReRating, Verdict, check_coverage, shift_test, test_claim
     from .correlation import CCC, DCC, CorrelationFit, Forecast
     from .data import (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         LevelsWarning,
         SpecError,
     )
+    from .report import write_report
     from .volatility import EGARCH, GARCH, ArchMargin, MarginFit, Margins, fit_margins
 
 # public name -> room, in reading order
@@ -67,6 +69,7 @@ _ROOMS: dict[str, str] = {
     "Verdict": "claim",
     "Evidence": "claim",
     "shift_test": "claim",
+    "write_report": "report",
     "CryptoEquityError": "errors",
     "DataError": "errors",
     "SpecError": "errors",
@@ -77,10 +80,12 @@ _ROOMS: dict[str, str] = {
     "BoundaryWarning": "errors",
 }
 
-__all__ = [*_ROOMS, "__version__"]
+__all__ = [*_ROOMS, "__version__", "plots"]
 
 
 def __getattr__(name: str) -> object:
+    if name == "plots":  # a room of functions, used as ``ce.plots.correlation_path(...)``
+        return import_module(f"{__name__}.plots")
     if name in _ROOMS:
         return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -136,7 +136,8 @@ class Plan:
                 object.__setattr__(self, name, _date(name, value))
         given = [(name, getattr(self, name)) for name in ("start", "published", "end") if getattr(self, name)]
         for (first, early), (second, late) in pairwise(given):
-            if early >= late:
+            # publication on the last day leaves nothing after it, which H11 says in its own words
+            if early > late or (early == late and first == "start"):
                 raise SpecError(f"{first}={early!r} is not before {second}={late!r}.")
 
     @property

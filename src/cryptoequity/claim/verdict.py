@@ -132,7 +132,7 @@ class Verdict(Drawn):
     def naive_table(self) -> Table:
         """Return the usual tests as a table headed by how often they reject a true null."""
         rates = [
-            f"{low:.0%}–{high:.0%}" if not math.isnan(low) else "not measured"
+            _range(low, high)
             for low, high in zip(self.naive["false positives low"], self.naive["false positives high"], strict=True)
         ]
         frame = pd.DataFrame({"p-value": self.naive["pvalue"], "rejects a true null (nominal 5 %)": rates})
@@ -180,10 +180,13 @@ class Verdict(Drawn):
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able content: plan, rows, evidence, draws of the headline statistic, versions and hashes."""
+        """JSON-able content: plan, rows, evidence, draws of the headline statistic, versions and hashes.
+
+        No prices are in it: of episodes dated by a rule the spells and the hash are kept, not the series.
+        """
         return {
             "sentence": self.sentence,
-            "plan": self.plan.to_dict(),
+            "plan": _public_plan(self.plan),
             "plan_sha256": self.plan.sha256,
             "data_sha256": self.data_sha256,
             "returns_policy": _clean(self.returns.attrs.get("cryptoequity", {})),
@@ -365,8 +368,23 @@ def _hash(*frames: pd.DataFrame | None) -> str:
             continue
         digest.update("|".join(map(str, returns.columns)).encode())
         digest.update("|".join(str(stamp.date()) for stamp in returns.index).encode())
-        digest.update(np.ascontiguousarray(returns.to_numpy("<f8")).tobytes())
+        # the last bits of a logarithm differ between processors; nine decimals of a percent do not
+        digest.update((np.round(returns.to_numpy("<f8"), 9) + 0.0).tobytes())
     return digest.hexdigest()
+
+
+def _range(low: float, high: float) -> str:
+    if math.isnan(low):
+        return "not measured"
+    return f"{low:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"{low:.0%}–{high:.0%}"
+
+
+def _public_plan(plan: Plan) -> dict[str, Any]:
+    """Return the plan without the readings of episodes dated by a rule: they are the user's price data."""
+    content = plan.to_dict()
+    for episodes in (content["episodes"], *content["alternatives"]):
+        episodes["readings"] = None if episodes["readings"] is None else "left out; see the hash"
+    return content
 
 
 def _versions() -> dict[str, str]:

@@ -371,7 +371,7 @@ def _check_repeats(name: str, seen: pd.Series[float], max_repeated: float | None
     if max_repeated is None:
         index = pd.DatetimeIndex(seen.index)
         weekdays = len(pd.bdate_range(index[0].normalize(), index[-1].normalize()))
-        quoted = int((index.dayofweek < 5).sum()) / max(weekdays, 1)
+        quoted = int((index.day_of_week < 5).sum()) / max(weekdays, 1)
         limit = REPEATED_FILLED if quoted > EVERY_WEEKDAY else REPEATED_TICK
     else:
         limit = max_repeated

@@ -176,7 +176,7 @@ def _find_equities(frame: pd.DataFrame) -> list[str]:
     for name in frame.columns:
         seen = frame[name].dropna()
         repeated = np.concatenate(([False], seen.to_numpy()[1:] == seen.to_numpy()[:-1]))
-        resting = np.asarray(pd.DatetimeIndex(seen.index).dayofweek >= 5)
+        resting = np.asarray(pd.DatetimeIndex(seen.index).day_of_week >= 5)
         at_weekends[str(name)] = int(resting.sum())
         # A coin moves on Saturdays; an equity carried over the weekend repeats Friday's close
         if resting.sum() >= 4 and repeated[resting].mean() >= 0.9 and repeated[~resting].mean() < 0.5:

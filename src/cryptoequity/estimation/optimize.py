@@ -201,7 +201,7 @@ def _outer_product(score: Array) -> Array:
 def _solve(hess: Array, grad: Array) -> Array:
     down: Array = -grad / max(1.0, float(np.abs(np.diag(hess)).max()))
     try:
-        step: Array = -np.linalg.solve(hess, grad)
+        step = np.asarray(-np.linalg.solve(hess, grad), dtype=np.float64)
     except np.linalg.LinAlgError:
         return down
     return step if float(grad @ step) < 0 else down

@@ -100,7 +100,7 @@ def pair_score(z, path, nu, const):
     under normality this is the familiar
     :math:`\rho/(1-\rho^2)+[z_1z_2(1+\rho^2)-\rho(z_1^2+z_2^2)]/(1-\rho^2)^2`.
     The information is :math:`(1+\rho^2)/(1-\rho^2)^2` for the normal and, for the t, its exact counterpart
-    :math:`[(\nu+2)(1+\rho^2)/(\nu+4) - 2\rho^2/(\nu+4)\cdot 1]/(1-\rho^2)^2`.
+    :math:`[(\nu+2)(1+\rho^2)/(\nu+4)-2\rho^2/(\nu+4)]/(1-\rho^2)^2`.
     """
     nobs = z.shape[0]
     score = np.empty(nobs)

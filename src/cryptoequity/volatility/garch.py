@@ -51,6 +51,10 @@ class _Spec:
         check_option("mean", self.mean, MEANS)
         check_option("dist", self.dist, tuple(CODE))
         check_option("presample", self.presample, PRESAMPLES)
+        for name in ("p", "q", "lags"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise SpecError(f"{name}={value!r}: an order is a whole number.")
         if self.p < 1 or self.q < 0:
             raise SpecError(f"p={self.p}, q={self.q}: p must be at least 1 and q at least 0.")
         if self.mean == "ar" and self.lags < 1:

@@ -161,6 +161,9 @@ def fit_margins(
         specs = [spec[name] for name in frame.columns]
     else:
         specs = [GARCH() if spec is None else spec] * frame.shape[1]
+    for one in specs:
+        if not isinstance(one, GARCH | EGARCH):
+            raise SpecError(f"spec={one!r}: pass GARCH(...) or EGARCH(...), or a dict of them by column.")
     hold_back = max(one.lags for one in specs)
     fits = [
         fit_margin(one, frame[name], hold_back=hold_back, cov_type=cov_type, strict=strict)
@@ -177,8 +180,11 @@ def fit_margins(
 
 
 def _adapt(results: Sequence[Any] | Mapping[str, Any]) -> list[ArchMargin]:
-    named = dict(results) if isinstance(results, Mapping) else {None: None}
-    pairs = list(named.items()) if isinstance(results, Mapping) else [(None, one) for one in results]
+    pairs: list[tuple[str | None, Any]] = []
+    if isinstance(results, Mapping):
+        pairs = list(results.items())
+    elif isinstance(results, Sequence) and not isinstance(results, str):
+        pairs = [(None, one) for one in results]
     if not pairs or not all(is_arch_result(one) for _, one in pairs):
         raise SpecError("pass a frame of returns, or fitted results of the arch package (list or dict).")
     return [ArchMargin.of(one, name) for name, one in pairs]
