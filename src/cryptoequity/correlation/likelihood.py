@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..estimation.inference import FreePart, free_part, sandwich
 from ..estimation.optimize import Optimum
 from ..estimation.params import Array, Block, Layout, interval, subsimplex
-from ..kernels.dcc import dcc_adjoint, dcc_filter, dcc_filter_pair, dcc_path
+from ..kernels.dcc import dcc_adjoint, dcc_adjoint_pair, dcc_filter, dcc_filter_pair, dcc_path
 from ..volatility.density import t_constants
 from ..volatility.likelihood import ewma_backcast
 
@@ -115,7 +115,12 @@ class CorrelationLikelihood:
     def adjoint(self, theta: Array) -> tuple[Array, Array]:
         """Gradient of the total log-likelihood by z (T, N), target held fixed, and by the target (N, N)."""
         a, b, nu, const = self.split(theta)
-        dz, dtarget, dstart, dstart_q = dcc_adjoint(a, b, nu, const, self.z, self.target, self.start, self.start)
+        if self._pair is not None:
+            target, start = self._pair
+            out = dcc_adjoint_pair(a, b, nu, const, self.z, target, start, start)
+        else:
+            out = dcc_adjoint(a, b, nu, const, self.z, self.target, self.start, self.start)
+        dz, dtarget, dstart, dstart_q = out
         if self.presample == "target":
             return dz, dtarget + dstart + dstart_q
         head = self.weights.size

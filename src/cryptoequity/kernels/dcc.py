@@ -22,6 +22,7 @@ from . import kernel
 
 __all__ = [
     "dcc_adjoint",
+    "dcc_adjoint_pair",
     "dcc_filter",
     "dcc_filter_pair",
     "dcc_path",
@@ -45,6 +46,24 @@ def _tail(nu, const, n, quad):
         dnu = const[1] - 0.5 * grow + 0.5 * weight * quad / (nu - 2.0)
         return value, weight, dnu
     return const[0] - 0.5 * quad, 1.0, 0.0
+
+
+@kernel
+def _pair_density(z1, z2, rho, nu, const):
+    r"""Log density of a pair given its correlation, with its slopes by :math:`\rho`, :math:`\nu`, z_1 and z_2.
+
+    :math:`\partial\ell/\partial\rho=\rho/(1-\rho^2)+w\{z_1z_2-\rho\,z'R^{-1}z\}/(1-\rho^2)`, where :math:`w`
+    is 1 for the normal;
+    under normality this is the familiar
+    :math:`\rho/(1-\rho^2)+[z_1z_2(1+\rho^2)-\rho(z_1^2+z_2^2)]/(1-\rho^2)^2`.
+    """
+    per_det = 1.0 / ((1.0 - rho) * (1.0 + rho))
+    quad = (z1 * z1 - 2.0 * rho * z1 * z2 + z2 * z2) * per_det
+    value, weight, dnu = _tail(nu, const, 2.0, quad)
+    value += 0.5 * math.log(per_det)
+    drho = (rho + weight * (z1 * z2 - rho * quad)) * per_det
+    by_z = -weight * per_det
+    return value, drho, dnu, by_z * (z1 - rho * z2), by_z * (z2 - rho * z1)
 
 
 @kernel
@@ -74,31 +93,66 @@ def dcc_filter_pair(a, b, nu, const, z, target, start, start_q, want):
         q11 = c * target[0] + a * s11 + b * q11
         q12 = c * target[1] + a * s12 + b * q12
         q22 = c * target[2] + a * s22 + b * q22
-        root = math.sqrt(q11 * q22)
-        rho = q12 / root
         z1, z2 = z[t, 0], z[t, 1]
         s11, s12, s22 = z1 * z1, z1 * z2, z2 * z2
-        det = (1.0 - rho) * (1.0 + rho)
-        quad = (s11 - 2.0 * rho * s12 + s22) / det
-        value, weight, dnu = _tail(nu, const, 2.0, quad)
-        loglik[t] = value - 0.5 * math.log(det)
+        per_root = 1.0 / math.sqrt(q11 * q22)
+        rho = q12 * per_root
         path[t] = rho
+        loglik[t], drho, dnu, _, _ = _pair_density(z1, z2, rho, nu, const)
         if want > 0:
-            drho = rho / det + weight * (s12 - rho * quad) / det
-            score[t, 0] = drho * (a12 / root - 0.5 * rho * (a11 / q11 + a22 / q22))
-            score[t, 1] = drho * (b12 / root - 0.5 * rho * (b11 / q11 + b22 / q22))
+            h1, h2 = 0.5 * rho / q11, 0.5 * rho / q22
+            score[t, 0] = drho * (a12 * per_root - h1 * a11 - h2 * a22)
+            score[t, 1] = drho * (b12 * per_root - h1 * b11 - h2 * b22)
             if nu > 0.0:
                 score[t, 2] = dnu
     return loglik, path, score
 
 
 @kernel
+def dcc_adjoint_pair(a, b, nu, const, z, target, start, start_q):
+    """`dcc_adjoint` for N = 2: the likelihood depends on Q_t through one correlation only.
+
+    Returns dz (T, 2), dtarget, dstart and dstart_q as (2, 2); see `dcc_adjoint`.
+    """
+    nobs = z.shape[0]
+    slopes = np.empty((nobs, 3))
+    dz = np.empty((nobs, 2))
+    c = 1.0 - a - b
+    q11, q12, q22 = start_q[0], start_q[1], start_q[2]
+    s11, s12, s22 = start[0], start[1], start[2]
+    for t in range(nobs):
+        q11 = c * target[0] + a * s11 + b * q11
+        q12 = c * target[1] + a * s12 + b * q12
+        q22 = c * target[2] + a * s22 + b * q22
+        z1, z2 = z[t, 0], z[t, 1]
+        s11, s12, s22 = z1 * z1, z1 * z2, z2 * z2
+        per_root = 1.0 / math.sqrt(q11 * q22)
+        rho = q12 * per_root
+        _, drho, _, dz[t, 0], dz[t, 1] = _pair_density(z1, z2, rho, nu, const)
+        slopes[t, 0] = -0.5 * drho * rho / q11
+        slopes[t, 1] = 0.5 * drho * per_root  # half of d ell/d q12: the matrix gradient holds it twice
+        slopes[t, 2] = -0.5 * drho * rho / q22
+    l11 = l12 = l22 = 0.0
+    t11 = t12 = t22 = 0.0
+    for t in range(nobs - 1, -1, -1):
+        z1, z2 = z[t, 0], z[t, 1]
+        dz[t, 0] += 2.0 * a * (l11 * z1 + l12 * z2)
+        dz[t, 1] += 2.0 * a * (l12 * z1 + l22 * z2)
+        l11 = slopes[t, 0] + b * l11
+        l12 = slopes[t, 1] + b * l12
+        l22 = slopes[t, 2] + b * l22
+        t11 += l11
+        t12 += l12
+        t22 += l22
+    total = np.array([[t11, t12], [t12, t22]])
+    last = np.array([[l11, l12], [l12, l22]])
+    return dz, c * total, a * last, b * last
+
+
+@kernel
 def pair_score(z, path, nu, const):
     r"""Score of each observation in its own correlation: d ell_t / d rho_t, and its mean information.
 
-    :math:`s_t = \rho/(1-\rho^2) + w_t\{z_1z_2 - \rho\,z'R^{-1}z\}/(1-\rho^2)`, with :math:`w_t=1` for the normal;
-    under normality this is the familiar
-    :math:`\rho/(1-\rho^2)+[z_1z_2(1+\rho^2)-\rho(z_1^2+z_2^2)]/(1-\rho^2)^2`.
     The information is :math:`(1+\rho^2)/(1-\rho^2)^2` for the normal and, for the t, its exact counterpart
     :math:`[(\nu+2)(1+\rho^2)/(\nu+4)-2\rho^2/(\nu+4)]/(1-\rho^2)^2`.
     """
@@ -107,12 +161,8 @@ def pair_score(z, path, nu, const):
     info = np.empty(nobs)
     for t in range(nobs):
         rho = path[t]
+        _, score[t], _, _, _ = _pair_density(z[t, 0], z[t, 1], rho, nu, const)
         det = (1.0 - rho) * (1.0 + rho)
-        cross = z[t, 0] * z[t, 1]
-        quad = (z[t, 0] * z[t, 0] - 2.0 * rho * cross + z[t, 1] * z[t, 1]) / det
-        _, weight, _ = _tail(nu, const, 2.0, quad)
-        score[t] = rho / det + weight * (cross - rho * quad) / det
-        # E[(s12 - rho quad)^2 w^2] over the elliptical law; see theory/dcc
         if nu > 0.0:
             info[t] = (1.0 + rho * rho) * (nu + 2.0) / (nu + 4.0) - 2.0 * rho * rho / (nu + 4.0)
         else:
