@@ -23,8 +23,8 @@ import pandas as pd
 import statsmodels.api as sm
 
 import cryptoequity as ce
-from cryptoequity.claim.level import correlation_difference
-from cryptoequity.claim.statistics import correlation, forbes_rigobon
+from cryptoequity.claim.statistics import correlation, correlation_influence, forbes_rigobon
+from cryptoequity.estimation.inference import ewc_test, t_interval
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "results"
@@ -326,11 +326,11 @@ def overlap_with_bitcoin(returns: pd.DataFrame) -> list[dict[str, Any]]:
     for name, first, last in parts:
         part = returns.loc[first:last, ["BTC", "IWM", "IJR"]]
         btc, iwm, ijr = (part - part.mean()).to_numpy().T.copy()
-        gap = correlation_difference(btc, iwm, btc, ijr)
-        low, high = gap.interval()
+        gap = correlation(btc, iwm) - correlation(btc, ijr)
+        error, df = ewc_test(correlation_influence(btc, iwm) - correlation_influence(btc, ijr))
+        low, high = t_interval(gap, error, df)
         rows.append(
-            {"period": name, "n": len(part), "first": first, "last": last}
-            | {"gap": gap.estimate, "lower": low, "upper": high}
+            {"period": name, "n": len(part), "first": first, "last": last} | {"gap": gap, "lower": low, "upper": high}
         )
     return rows
 

@@ -100,7 +100,7 @@ class LevelWorld:
     ----------
     world : fitted margins and joint DCC. pairs : columns of each correlation. masks : sessions of each, or
         None for all. nobs : length of a draw. with_break : also the sup statistic of a break in the product of
-        columns 0 and 1.
+        columns 0 and 1. basket : also the correlation of the mean residual of these columns with column 1.
     """
 
     world: NullWorld
@@ -108,9 +108,10 @@ class LevelWorld:
     masks: tuple[npt.NDArray[np.bool_] | None, ...]
     nobs: int
     with_break: bool = False
+    basket: tuple[int, ...] = ()
 
     def __call__(self, seed: np.random.SeedSequence) -> Array:
-        """Correlations of one draw, (K,), the sup statistic last where it is wanted."""
+        """Correlations of one draw, (K,), then those of the basket and the sup statistic where they are wanted."""
         world = self.world
         returns = world.draw(np.random.default_rng(seed), self.nobs)
         z = np.empty_like(returns)
@@ -120,6 +121,8 @@ class LevelWorld:
             correlation(z[:, i], z[:, j]) if mask is None else correlation(z[mask, i], z[mask, j])
             for (i, j), mask in zip(self.pairs, self.masks, strict=True)
         ]
+        if self.basket:
+            values.append(correlation(z[:, list(self.basket)].mean(axis=1), z[:, 1]))
         if self.with_break:
             values.append(find_break(z[:, 0] * z[:, 1]).statistic)
         return np.array(values)

@@ -26,6 +26,7 @@ __all__ = [
     "newey_west_mean",
     "sandwich",
     "spread",
+    "t_interval",
 ]
 
 COV_TYPES = ("robust", "hac", "classic")
