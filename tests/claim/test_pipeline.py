@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import cryptoequity as ce
 from claim.worlds import SPECS, fitted, prices_of, sample, two_sided
 from cryptoequity.claim.pipeline import Draws, Pipeline, Redating, fit_pair
-from cryptoequity.claim.statistics import contrast, correlation_contrast
+from cryptoequity.claim.statistics import contrast, correlation, correlation_contrast
 from cryptoequity.claim.world import NullWorld
 from cryptoequity.estimation.parallel import spawn
 
@@ -77,7 +77,21 @@ def test_statistics_are_what_their_names_say(pipeline):
     assert_allclose([observed["up.correlation"], observed["down.correlation"]], own, rtol=1e-12)
     assert_allclose(observed["sides.correlation"], own[0] - own[1], rtol=1e-12)
     assert observed["placebo.3.correlation"] == correlation_contrast(z[:, 0], z[:, 3], dummy)
+    assert observed["level"] == correlation(z[:, 0], z[:, 1])
+    assert observed["level.inside"] == correlation(z[dummy == 1.0, 0], z[dummy == 1.0, 1])
+    assert observed["level.outside"] == correlation(z[calm, 0], z[calm, 1])
+    assert_allclose(observed["level.inside"] - observed["level.outside"], observed["correlation"], rtol=1e-12)
+    assert "level.large" not in observed
     assert set(pairs) == {(0, 1), (0, 2), (1, 2), (0, 1, 2), (0, 3)}
+
+
+def test_a_large_cap_column_has_its_level(pipeline):
+    large = replace(pipeline, large=2)
+    observed, _ = large.observed()
+    assert observed["level.large"] == correlation(pipeline.world.z[:, 0], pipeline.world.z[:, 2])
+    drawn, plain = large(spawn(7, 1)[0]), pipeline(spawn(7, 1)[0])
+    assert drawn["level.large"] != observed["level.large"]
+    assert {name: drawn[name] for name in plain} == plain
 
 
 def test_the_partial_correlation_is_free_of_the_market(pipeline):
@@ -129,7 +143,9 @@ def test_guard_days_are_left_out_everywhere(pipeline):
 
 def test_episodes_that_leave_too_little_give_no_number(pipeline):
     observed, _ = replace(pipeline, signed=np.zeros(NOBS)).observed()
-    assert all(np.isnan(value) for value in observed.values())
+    # a level asks for no episodes
+    assert {name for name, value in observed.items() if np.isfinite(value)} == {"level", "level.outside"}
+    assert observed["level"] == observed["level.outside"]
 
 
 def test_draws_answer_by_name():
