@@ -17,7 +17,7 @@ from ..estimation.results import TestResult
 from .headline import MIN_SESSIONS, Headline, Sample, headline, headline_pair, sessions_of
 from .hypotheses import Evidence, not_testable
 from .level import Level, LevelWorld, level_contrast, level_draws
-from .placement import shift_test
+from .placement import placebo_test, shift_test
 from .plan import Plan
 from .power import Detectable, detectable_effect
 from .statistics import correlation
@@ -37,13 +37,13 @@ def collect(
     progress: bool = False,
 ) -> tuple[dict[str, Evidence], Headline, Headline | None, Detectable, dict[str, TestResult]]:
     """All hypotheses the plan allows, the bootstraps behind them, and the placement tests beside the headline."""
-    seeds = spawn(plan.rng, 5)  # the fourth is the break's
+    seeds = spawn(plan.rng, 6)  # the fourth is the break's
     main = headline(plan, sample.window, prices, seed=seeds[0], n_jobs=n_jobs, progress=progress)
     pair_plan = headline_pair(main)
     reach = detectable_effect(
         pair_plan, main.main, main.draws["score"], alpha=plan.alpha, rng=seeds[1], n_jobs=n_jobs, progress=progress
     )
-    placement = _placement(main)
+    placement = _placement(plan, main, seeds[5])
     out: dict[str, Evidence] = {}
     out["H1"] = _structural(plan, sample, main)
     out["H2"] = _peak("H2", main, reach.effect, placement)
@@ -57,7 +57,7 @@ def collect(
     return out, main, later, reach, placement
 
 
-def _placement(main: Headline) -> dict[str, TestResult]:
+def _placement(plan: Plan, main: Headline, seed: np.random.SeedSequence) -> dict[str, TestResult]:
     signed = main.pipeline.signed
     dummy = np.abs(signed)
     valid = ~np.isnan(dummy)
@@ -69,6 +69,9 @@ def _placement(main: Headline) -> dict[str, TestResult]:
         for kind in ("circular", "linear")
         for what, values in series.items()
     }
+    out["placebo episodes, score"] = placebo_test(
+        main.main.score, plan.episodes, main.index, draws=plan.draws, rng=seed, guard=plan.guard, what="score"
+    )
     out["level contrast, product (cosine t)"] = level_contrast(product[valid], dummy[valid], what="product")
     return out
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from ..errors import DataError, check_option
+from ..estimation.bootstrap import pvalue
 from ..estimation.params import Array
 from ..estimation.results import TestResult
+from .rerating import ReRating
+from .statistics import contrast
 
-__all__ = ["shift_contrasts", "shift_test"]
+__all__ = ["placebo_test", "shift_contrasts", "shift_test"]
 
 
 def shift_contrasts(series: Array, dummy: Array) -> Array:
@@ -122,3 +126,47 @@ def _plain_contrast(series: Array, dummy: Array) -> float:
     if inside.all() or not inside.any():
         return float("nan")
     return float(series[inside].mean() - series[~inside].mean())
+
+
+def placebo_test(
+    series: Array,
+    episodes: ReRating,
+    index: pd.DatetimeIndex,
+    *,
+    draws: int = 499,
+    rng: int | np.random.SeedSequence | np.random.Generator,
+    guard: str = "0D",
+    what: str = "series",
+) -> TestResult:
+    """Compare the contrast with that of placebo episodes: the same spells and gaps in another order and place.
+
+    Where the shift tests move the list as a whole, `ReRating.simulate` also breaks up its pattern. Like them it is
+    for fixed episodes and a stationary series.
+
+    Parameters
+    ----------
+    series : (T,) score or product of residuals on ``index``. draws : placebo lists. rng : their seed.
+    guard : guard band around every edge, as in `ReRating.dummy`.
+
+    Returns
+    -------
+    TestResult, one-sided: larger inside. ``detail["null"]`` holds the placebo contrasts.
+    """
+    generator = np.random.default_rng(rng)
+    observed = contrast(series, episodes.dummy(index, guard=guard).to_numpy(float))
+    null = np.array(
+        [
+            contrast(series, episodes.simulate(index, generator).dummy(index, guard=guard).to_numpy(float))
+            for _ in range(draws)
+        ]
+    )
+    p = pvalue(observed, null)
+    return TestResult(
+        "placebo episodes",
+        f"the placement of the episodes has nothing to do with the level of the {what}",
+        observed,
+        p,
+        f"{draws} placebo lists with the same spells and gaps",
+        {"null": null},
+        "the contrast is not defined on this sample" if np.isnan(p) else "",
+    )
