@@ -184,6 +184,17 @@ def test_seeds_make_the_draws_and_pairs_do_not(world):
     assert_array_equal(level_draws(LevelWorld(world, ((0, 1),), (None,), 300), seeds[::-1]), one[::-1])
 
 
+def test_a_basket_is_the_mean_of_its_residuals(world):
+    pairs = ((0, 1), (2, 1), (3, 1))
+    task = LevelWorld(world, pairs, (None,) * 3, 400, basket=(2, 3), with_break=True)
+    seed = spawn(6, 1)[0]
+    returns = world.draw(np.random.default_rng(seed), 400)
+    z = [residuals(world.specs[i], returns[:, i], world.optima[i], tol=1e-5)[0] for i in range(4)]
+    expected = [correlation(z[i], z[j]) for i, j in pairs]
+    expected += [correlation((z[2] + z[3]) / 2.0, z[1]), find_break(z[0] * z[1]).statistic]
+    assert_allclose(task(seed), expected, rtol=1e-12)
+
+
 def test_a_paired_difference_knows_that_its_parts_move_together(world):
     # SMALL and MARKET correlate .8: their correlations with COIN err together
     draws = level_draws(LevelWorld(world, ((0, 1), (0, 2)), (None, None), 500), spawn(5, 120))

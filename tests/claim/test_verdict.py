@@ -84,10 +84,11 @@ def test_levels_and_differences_are_judged_by_their_draws(step):
     assert step.evidence["H5"].pvalue == (1 + int(((gap - gap.mean()) >= estimate).sum())) / 60
     for key in ("H1", "H5", "H6"):
         assert step.evidence[key].method.endswith("bootstrap, 59 draws")
-    # one altcoin: the mean over the altcoins is that coin
+    # one altcoin: it is the mean over the altcoins, and the basket
     detail = step.evidence["H6"].detail
-    assert detail["main minus ALTCOIN"] == step.evidence["H6"].estimate
-    assert detail["ALTCOIN pvalue"] == step.evidence["H6"].pvalue == 1 / 60
+    for name in ("ALTCOIN", "equal-weighted basket"):
+        assert detail[f"main minus {name}"] == pytest.approx(step.evidence["H6"].estimate, rel=1e-12)
+    assert detail["ALTCOIN pvalue"] == detail["basket pvalue"] == step.evidence["H6"].pvalue == 1 / 60
 
 
 def test_the_levels_are_the_samples(step):
@@ -124,8 +125,9 @@ def test_the_peak_is_more_than_volatility_and_market_and_on_both_sides(peaks):
 
 def test_the_placement_tests_agree(peaks, step):
     names = {f"{kind} shift, {what}" for kind in ("circular", "linear") for what in ("score", "product")}
-    assert set(peaks.placement) == set(step.placement) == names | {"level contrast, product"}
-    for name in ("circular shift, product", "level contrast, product"):
+    names |= {"placebo episodes, score", "level contrast, product (cosine t)"}
+    assert set(peaks.placement) == set(step.placement) == names
+    for name in ("circular shift, product", "level contrast, product (cosine t)"):
         assert peaks.placement[name].pvalue < 0.05
         assert step.placement[name].pvalue > 0.1
 
