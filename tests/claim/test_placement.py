@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from cryptoequity.claim.placement import shift_contrasts, shift_test
+import cryptoequity as ce
+from cryptoequity.claim.placement import placebo_test, shift_contrasts, shift_test
+from cryptoequity.claim.statistics import contrast
 from cryptoequity.errors import DataError, SpecError
 
 
@@ -136,3 +138,49 @@ def test_bad_arrays_are_refused(series, dummy, words):
 def test_unknown_kind_is_refused():
     with pytest.raises(SpecError, match="kind='spiral'"):
         shift_test(np.zeros(10), spells(10, (2, 4)), kind="spiral")
+
+
+# --- placebo episodes
+
+DAYS = pd.bdate_range("2020-01-01", periods=400)
+LIST = ce.ReRating.from_dates([(DAYS[40], DAYS[99], 1), (DAYS[150], DAYS[179], -1), (DAYS[300], DAYS[369], 1)])
+
+
+def test_placebo_contrasts_are_those_of_simulated_lists():
+    series = np.random.default_rng(1).standard_normal(400)
+    test = placebo_test(series, LIST, DAYS, draws=25, rng=3)
+    rng = np.random.default_rng(3)
+    null = [contrast(series, LIST.simulate(DAYS, rng).dummy(DAYS).to_numpy(float)) for _ in range(25)]
+    assert_allclose(test.detail["null"], null)
+    inside = LIST.dummy(DAYS).to_numpy() == 1.0
+    assert_allclose(test.statistic, series[inside].mean() - series[~inside].mean())
+    assert test.pvalue == (1 + np.sum(np.array(null) >= test.statistic)) / 26
+
+
+def test_a_series_that_follows_the_list_is_found():
+    series = np.random.default_rng(2).standard_normal(400) + LIST.dummy(DAYS).to_numpy(float)
+    assert placebo_test(series, LIST, DAYS, draws=99, rng=1).pvalue == 1 / 100
+    assert placebo_test(-series, LIST, DAYS, draws=99, rng=1).pvalue == 1.0
+
+
+def test_noise_has_nothing_to_do_with_the_list():
+    rng = np.random.default_rng(4)
+    p = [placebo_test(rng.standard_normal(400), LIST, DAYS, draws=19, rng=k).pvalue for k in range(30)]
+    # multiples of 1/20, uniform: binomial(30, .05) exceeds 6 in one case of three thousand
+    assert np.sum(np.array(p) <= 0.05) <= 6
+    assert 6 <= np.sum(np.array(p) <= 0.5) <= 24
+
+
+def test_guard_days_count_for_neither_side():
+    series = np.random.default_rng(5).standard_normal(400)
+    guarded = placebo_test(series, LIST, DAYS, draws=19, rng=1, guard="14D")
+    dummy = LIST.dummy(DAYS, guard="14D").to_numpy(float)
+    assert np.isnan(dummy).any()
+    assert guarded.statistic == contrast(series, dummy)
+
+
+def test_a_list_that_covers_everything_has_no_placebo():
+    whole = ce.ReRating.from_dates([(DAYS[0], DAYS[-1], 1)])
+    test = placebo_test(np.arange(400.0), whole, DAYS, draws=19, rng=1)
+    assert np.isnan(test.pvalue)
+    assert test.reason == "the contrast is not defined on this sample"
