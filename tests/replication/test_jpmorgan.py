@@ -129,10 +129,14 @@ def test_the_primary_cell_is_estimated_again(primary, committed):
     for key, row in record["table"].items():
         estimate = math.nan if row["estimate"] is None else row["estimate"]
         assert primary.table.loc[key, "estimate"] == pytest.approx(estimate, abs=1e-6, nan_ok=True), key
-    for key in ("H1", "H5", "H6"):  # their p-values need no draws
-        assert primary.table.loc[key, "pvalue"] == pytest.approx(record["table"][key]["pvalue"], abs=1e-6), key
+    for key in ("H1", "H5", "H6"):  # fewer draws: within their noise, and never below one in DRAWS + 1
+        stored = record["table"][key]["pvalue"]
+        noise = 4.0 * math.sqrt(stored * (1.0 - stored) / DRAWS) + 1.0 / (1 + DRAWS)
+        assert primary.table.loc[key, "pvalue"] == pytest.approx(stored, abs=noise), key
     assert primary.statistic == pytest.approx(record["statistic"], abs=1e-6)
-    for name, test in primary.placement.items():
+    assert primary.placement.keys() == record["placement"].keys()
+    for name in primary.placement.keys() - {"placebo episodes, score"}:  # which is drawn
+        test = primary.placement[name]
         assert test.pvalue == pytest.approx(record["placement"][name]["pvalue"], abs=2e-3), name
     for name, row in record["naive"].items():
         assert primary.naive.loc[name, "pvalue"] == pytest.approx(row["pvalue"], abs=1e-6), name
