@@ -69,7 +69,8 @@ def judge(
 
     *supported*: the adjusted p-value is at most ``alpha``; for H3 also a Forbes–Rigobon bound above zero, for H2
     H3 and H4 at ``alpha`` besides. *mechanical*: H2 rejects but the bound or the slope does not.
-    *contradicted*: the 90 % interval lies below the smallest effect of interest, or the two sides of H7 differ.
+    *contradicted*: the 90 % interval lies below the smallest effect of interest and holds zero or less, or the
+    two sides of H7 differ.
     *inconclusive*: anything else, with the effect the design could have seen.
     """
     if math.isnan(one.pvalue):
@@ -87,7 +88,7 @@ def judge(
         return "inconclusive", f"the slope rises, {p}, but the variance-adjusted contrast does not: {effect}."
     if rejects:
         return "supported", f"{_positive(one)} {effect}, {p}."
-    if one.high90 < sesoi:
+    if one.high90 < sesoi and not one.low90 > 0:
         return "contradicted", (
             f"the 90 % interval {_interval(one.low90, one.high90)} lies below the smallest effect of interest "
             f"of {sesoi:.2f}; {p}."

@@ -115,7 +115,8 @@ class LevelWorld:
         world = self.world
         returns = world.draw(np.random.default_rng(seed), self.nobs)
         z = np.empty_like(returns)
-        for i in sorted({column for pair in self.pairs for column in pair}):
+        used = {column for pair in self.pairs for column in pair} | set(self.basket) | {0, 1}
+        for i in sorted(used):
             z[:, i] = residuals(world.specs[i], returns[:, i], world.optima[i], tol=1e-5)[0]
         values = [
             correlation(z[:, i], z[:, j]) if mask is None else correlation(z[mask, i], z[mask, j])

@@ -33,9 +33,10 @@ READING = (
     "Each row of the verdict is a hypothesis, judged by a rule that was fixed with the plan before the data were "
     "fitted. 'Supported' means that the p-value, after Holm's correction where it belongs to the family, is at most "
     "the plan's level, and for the peak (H2) also that it survives the adjustment for volatility and for the market. "
-    "'Contradicted' means that the 90 % interval lies below the smallest effect of interest or, for H7, that the two "
-    "sides differ. 'Mechanical' means that correlation is higher but volatility may explain it. 'Inconclusive' means "
-    "that the design could not tell: compare the smallest detectable effect (mde) with the effect you care about "
+    "'Contradicted' means that the 90 % interval holds zero and lies below the smallest effect of interest or, for "
+    "H7, that the two sides differ. 'Mechanical' means that correlation is higher but volatility may explain it. "
+    "'Inconclusive' means that the design could not tell: compare the smallest detectable effect (mde) with the "
+    "effect you care about "
     "before reading it as absence."
 )
 WHEN_NOT = (
