@@ -105,7 +105,7 @@ def prepare(
     )
     found = None
     if plan.break_date == "estimate":
-        found = find_break(z[:, 0] * z[:, 1])
+        found = find_break(z[:, 0] * z[:, 1], keep=MIN_SESSIONS)
         break_date = full.index[found.position]
     elif plan.break_date is None:
         break_date = None
@@ -154,7 +154,7 @@ def _step(
     late = np.arange(nobs) >= position
     pair = [plan.crypto, plan.equity]
     world = NullWorld.fit(window[pair], {name: plan.margin(name) for name in pair}, plan.dist)
-    task = LevelWorld(world, ((0, 1), (0, 1)), (late, ~late), nobs, with_break=plan.break_date == "estimate")
+    task = LevelWorld(world, ((0, 1), (0, 1)), (late, ~late), nobs, plan.break_date == "estimate", MIN_SESSIONS)
     seeds = spawn(spawn(plan.rng, 5)[3], plan.draws)
     draws = level_draws(task, seeds, n_jobs=n_jobs, progress=progress, label="break")
     estimate = correlation(z[late, 0], z[late, 1]) - correlation(z[~late, 0], z[~late, 1])

@@ -70,16 +70,20 @@ class Break:
     step: float
 
 
-def find_break(product: Array, trim: float = TRIM) -> Break:
+def find_break(product: Array, trim: float = TRIM, keep: int = 0) -> Break:
     r"""Locate one break at an unknown date in the mean of ``product`` :math:`=z_{1t}z_{2t}` (T,).
 
     The statistic is the sup-F form of Andrews (1993) over the sample less ``trim`` at either end. Its tabulated
-    law holds for white noise only; `LevelWorld` gives the law under a persistent correlation.
+    law holds for white noise only; `LevelWorld` gives the law under a persistent correlation. At least ``keep``
+    observations are left after the break.
     """
     nobs = product.size
-    first, last = int(np.ceil(trim * nobs)), int(np.floor((1.0 - trim) * nobs))
+    first, last = int(np.ceil(trim * nobs)), min(int(np.floor((1.0 - trim) * nobs)), nobs - keep)
     if last <= first:
-        raise DataError(f"{nobs} observations are too few to look for a break with {trim:.0%} trimmed at both ends.")
+        left = f" and {keep} left after it" if keep else ""
+        raise DataError(
+            f"{nobs} observations are too few to look for a break with {trim:.0%} trimmed at both ends{left}."
+        )
     sums = np.cumsum(product)
     cut = np.arange(first, last + 1)
     share = cut / nobs
@@ -99,8 +103,10 @@ class LevelWorld:
     Attributes
     ----------
     world : fitted margins and joint DCC. pairs : columns of each correlation. masks : sessions of each, or
-        None for all. nobs : length of a draw. with_break : also the sup statistic of a break in the product of
-        columns 0 and 1. basket : also the correlation of the mean residual of these columns with column 1.
+        None for all. nobs : length of a draw.
+    with_break, keep : also the sup statistic of a break in the product of columns 0 and 1, ``keep`` observations
+        before the end at the latest.
+    basket : also the correlation of the mean residual of these columns with column 1.
     """
 
     world: NullWorld
@@ -108,6 +114,7 @@ class LevelWorld:
     masks: tuple[npt.NDArray[np.bool_] | None, ...]
     nobs: int
     with_break: bool = False
+    keep: int = 0
     basket: tuple[int, ...] = ()
 
     def __call__(self, seed: np.random.SeedSequence) -> Array:
@@ -125,7 +132,7 @@ class LevelWorld:
         if self.basket:
             values.append(correlation(z[:, list(self.basket)].mean(axis=1), z[:, 1]))
         if self.with_break:
-            values.append(find_break(z[:, 0] * z[:, 1]).statistic)
+            values.append(find_break(z[:, 0] * z[:, 1], keep=self.keep).statistic)
         return np.array(values)
 
 
