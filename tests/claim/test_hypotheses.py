@@ -76,9 +76,15 @@ def test_the_level_itself_rejects():
 
 
 def test_the_smallest_effect_of_interest_is_the_plans():
-    one = evidence("H5", 0.6, 0.01, high90=0.15)
+    one = evidence("H5", 0.6, 0.01, low90=-0.1, high90=0.15)
     assert verdict(one, sesoi=0.1)[0] == "inconclusive"
     assert verdict(one, sesoi=0.2)[0] == "contradicted"
+
+
+def test_a_small_effect_above_zero_is_not_contradicted():
+    one = evidence("H6", 0.018, 0.05, low90=0.01, high90=0.09)
+    assert verdict(one, adjusted=0.054)[0] == "inconclusive"
+    assert verdict(one, adjusted=0.036)[0] == "supported"
 
 
 def test_tiny_pvalues_are_bounded_and_missing_bounds_said():
