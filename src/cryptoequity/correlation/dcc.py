@@ -86,7 +86,9 @@ class _Spec:
         check_option("cov_type", cov_type, COV_TYPES)
         check_option("target_noise", target_noise, TARGET_NOISE)
         if not isinstance(data, Margins):
-            data = fit_margins(check_returns(data), margins, cov_type=cov_type, strict=strict)
+            # a frame is checked where its margins are fitted; anything else is refused here, in words
+            frame = data if isinstance(data, pd.DataFrame) else check_returns(data)
+            data = fit_margins(frame, margins, cov_type=cov_type, strict=strict)
         elif margins is not None:
             raise SpecError("margins= is for returns; the data passed are fitted margins already.")
         if len(data.names) < 2:

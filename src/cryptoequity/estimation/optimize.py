@@ -138,7 +138,9 @@ def _climb(lik: Likelihood, layout: Layout, u: Array, tol: float, max_iter: int,
         active = ((u <= lower) & (grad > 0)) | ((u >= upper) & (grad < 0))
         free = ~active
         step = np.zeros(size)
-        if free.any():
+        if free.all():
+            step = _solve(hess, grad)
+        elif free.any():
             step[free] = _solve(hess[np.ix_(free, free)], grad[free])
         decrement = -0.5 * nobs * float(grad @ step)
         if decrement < tol:

@@ -205,8 +205,8 @@ def gather(fits: Sequence[MarginFit | ArchMargin]) -> Margins:
             )
     return Margins(
         tuple(fits),
-        pd.DataFrame({fit.name: fit.std_resid for fit in fits}),
-        pd.DataFrame({fit.name: fit.volatility for fit in fits}),
+        pd.DataFrame(np.column_stack([fit.std_resid.to_numpy(float) for fit in fits]), index, names),
+        pd.DataFrame(np.column_stack([fit.volatility.to_numpy(float) for fit in fits]), index, names),
     )
 
 
