@@ -186,6 +186,8 @@ def test_the_naive_table_shows_measured_rates(step):
     assert "%" in text
     rates = measured_rates()
     assert {f"naive: {name}" for name in NAIVE} <= set(rates)
+    covers = rates["interval covers"]
+    assert f"covered the truth in {covers['low']:.0%} to {covers['high']:.0%}" in step.summary().to_text()
     assert all(0.0 <= one["low"] <= one["high"] <= 1.0 for one in rates.values())
 
 

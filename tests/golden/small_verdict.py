@@ -46,12 +46,14 @@ def small_verdict() -> Verdict:
 def texts(verdict: Verdict) -> dict[str, str]:
     """Golden texts by file name; the hash of the data stands aside, for it turns on the last bit of a logarithm."""
     naive = verdict.naive_table()
-    # measured rates are the benchmark's to change
+    # measured rates and coverage are the benchmark's to change
     pvalues = Table(naive.title, naive.head[:2], tuple(row[:2] for row in naive.rows))
+    summary = verdict.summary()
+    notes = tuple(note for note in summary.notes if not note.startswith("The 95 % intervals of H2 covered"))
     overlap = tables.overlap_table(verdict)
     assert overlap is not None
     parts = {
-        "verdict.txt": verdict.summary().to_text(),
+        "verdict.txt": Table(summary.title, summary.head, summary.rows, notes).to_text(),
         "naive.txt": pvalues.to_text(),
         "evidence.tex": tables.evidence_table(verdict).to_latex(),
         "episodes.md": "\n".join(
