@@ -113,14 +113,14 @@ def _climb(lik: Likelihood, layout: Layout, u: Array, tol: float, max_iter: int,
     lower, upper = layout.lower, layout.upper
     size = layout.size
 
-    def evaluate(point: Array) -> tuple[float, Array, float]:
-        """Minus the mean, scores in the box and the total log-likelihood."""
+    def evaluate(point: Array) -> tuple[float, Array, Array, float]:
+        """Minus the mean, scores, the Jacobian of the box and the total log-likelihood."""
         theta, jac = layout.map(point)
         loglik, score = lik.evaluate(theta, 1)
         total = float(loglik.sum())
-        return -total / loglik.shape[0], score @ jac, total
+        return -total / loglik.shape[0], score, jac, total
 
-    value, score, loglik = evaluate(u)
+    value, score, jac, loglik = evaluate(u)
     count = 1
     if not np.isfinite(value):
         # nothing to climb: say so and let another start win
@@ -129,8 +129,8 @@ def _climb(lik: Likelihood, layout: Layout, u: Array, tol: float, max_iter: int,
         return Optimum(layout.natural(u), u, -np.inf, False, sentence, np.nan, 0.0, (False,) * size, count, nan)
     nobs = score.shape[0]
     mean = np.full(nobs, 1.0 / nobs)  # a product is several times faster here than score.mean(axis=0)
-    grad = -(mean @ score)
-    hess = _outer_product(score) if curvature is None else curvature
+    grad = -(mean @ score @ jac)
+    hess = _outer_product(score @ jac) if curvature is None else curvature
     reason = f"no convergence in {max_iter} iterations"
     converged = False
     refreshed = curvature is None
@@ -151,7 +151,7 @@ def _climb(lik: Likelihood, layout: Layout, u: Array, tol: float, max_iter: int,
             trial = np.clip(u + length * step, lower, upper)
             moved = trial - u
             slope = float(grad @ moved)
-            new_value, new_score, new_loglik = evaluate(trial)
+            new_value, new_score, new_jac, new_loglik = evaluate(trial)
             count += 1
             if np.isfinite(new_value) and new_value <= value + 1e-4 * slope and slope < 0:
                 done = True
@@ -165,16 +165,16 @@ def _climb(lik: Likelihood, layout: Layout, u: Array, tol: float, max_iter: int,
                 length *= 0.25
         if not done:
             if not refreshed:
-                hess, refreshed = _outer_product(score), True
+                hess, refreshed = _outer_product(score @ jac), True
                 continue
             if decrement < 1e-4:  # rounding error ends the climb this close to the top
                 converged, reason = True, ""
             else:
                 reason = "the line search found no higher point"
             break
-        new_grad = -(mean @ new_score)
+        new_grad = -(mean @ new_score @ new_jac)
         hess = _bfgs(hess, moved, new_grad - grad)
-        u, value, score, loglik, grad = trial, new_value, new_score, new_loglik, new_grad
+        u, value, score, jac, loglik, grad = trial, new_value, new_score, new_jac, new_loglik, new_grad
     active = ((u <= lower) & (grad > 0)) | ((u >= upper) & (grad < 0))
     largest = float(np.abs(grad[~active]).max()) if (~active).any() else 0.0
     return Optimum(
