@@ -145,7 +145,8 @@ def test_episodes_that_leave_too_little_give_no_number(pipeline):
     observed, _ = replace(pipeline, signed=np.zeros(NOBS)).observed()
     # a level asks for no episodes
     assert {name for name, value in observed.items() if np.isfinite(value)} == {"level", "level.outside"}
-    assert observed["level"] == observed["level.outside"]
+    # the same sums over strided and over copied columns agree to the last bit or the one before it
+    assert observed["level"] == pytest.approx(observed["level.outside"], rel=1e-14)
 
 
 def test_draws_answer_by_name():
