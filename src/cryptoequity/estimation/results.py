@@ -300,6 +300,31 @@ _BIBLIOGRAPHY = {
         "Structural Change with Unknown Change Point}, journal={Econometrica}, volume={61}, number={4}, "
         "pages={821--856}, year={1993}}"
     ),
+    "ledoitwolf2004": (
+        "@article{ledoitwolf2004, author={Ledoit, Olivier and Wolf, Michael}, title={A Well-Conditioned Estimator for "
+        "Large-Dimensional Covariance Matrices}, journal={Journal of Multivariate Analysis}, volume={88}, number={2}, "
+        "pages={365--411}, year={2004}}"
+    ),
+    "ledoitwolf2004b": (
+        "@article{ledoitwolf2004b, author={Ledoit, Olivier and Wolf, Michael}, title={Honey, {I} Shrunk the Sample "
+        "Covariance Matrix}, journal={Journal of Portfolio Management}, volume={30}, number={4}, pages={110--119}, "
+        "year={2004}}"
+    ),
+    "ledoitwolf2020": (
+        "@article{ledoitwolf2020, author={Ledoit, Olivier and Wolf, Michael}, title={Analytical Nonlinear Shrinkage "
+        "of Large-Dimensional Covariance Matrices}, journal={Annals of Statistics}, volume={48}, number={5}, "
+        "pages={3043--3065}, year={2020}}"
+    ),
+    "politisromano1994": (
+        "@article{politisromano1994, author={Politis, Dimitris N. and Romano, Joseph P.}, title={The Stationary "
+        "Bootstrap}, journal={Journal of the American Statistical Association}, volume={89}, number={428}, "
+        "pages={1303--1313}, year={1994}}"
+    ),
+    "kronersultan1993": (
+        "@article{kronersultan1993, author={Kroner, Kenneth F. and Sultan, Jahangir}, title={Time-Varying "
+        "Distributions and Dynamic Hedging with Foreign Currency Futures}, journal={Journal of Financial and "
+        "Quantitative Analysis}, volume={28}, number={4}, pages={535--551}, year={1993}}"
+    ),
     "harris2020": (
         "@article{harris2020, author={Harris, Kenneth D.}, title={Nonsense Correlations in Neuroscience}, "
         "journal={bioRxiv}, year={2020}, note={2020.11.29.402719}}"
