@@ -325,6 +325,23 @@ _BIBLIOGRAPHY = {
         "Distributions and Dynamic Hedging with Foreign Currency Futures}, journal={Journal of Financial and "
         "Quantitative Analysis}, volume={28}, number={4}, pages={535--551}, year={1993}}"
     ),
+    "riskmetrics1996": (
+        "@techreport{riskmetrics1996, author={{J.P. Morgan and Reuters}}, title={{RiskMetrics} --- Technical Document}, "
+        "edition={Fourth}, institution={Morgan Guaranty Trust Company}, address={New York}, year={1996}}"
+    ),
+    "zumbach2007": (
+        "@techreport{zumbach2007, author={Zumbach, Gilles}, title={The {RiskMetrics} 2006 Methodology}, "
+        "institution={RiskMetrics Group}, type={Technical Document}, year={2007}}"
+    ),
+    "alexander2001": (
+        "@incollection{alexander2001, author={Alexander, Carol}, title={Orthogonal {GARCH}}, booktitle={Mastering "
+        "Risk}, volume={2}, pages={21--38}, publisher={Financial Times--Prentice Hall}, address={London}, year={2001}}"
+    ),
+    "vanderweide2002": (
+        "@article{vanderweide2002, author={van der Weide, Roy}, title={{GO-GARCH}: A Multivariate Generalized "
+        "Orthogonal {GARCH} Model}, journal={Journal of Applied Econometrics}, volume={17}, number={5}, "
+        "pages={549--564}, year={2002}}"
+    ),
     "harris2020": (
         "@article{harris2020, author={Harris, Kenneth D.}, title={Nonsense Correlations in Neuroscience}, "
         "journal={bioRxiv}, year={2020}, note={2020.11.29.402719}}"
