@@ -326,8 +326,8 @@ _BIBLIOGRAPHY = {
         "Quantitative Analysis}, volume={28}, number={4}, pages={535--551}, year={1993}}"
     ),
     "riskmetrics1996": (
-        "@techreport{riskmetrics1996, author={{J.P. Morgan and Reuters}}, title={{RiskMetrics} --- Technical Document}, "
-        "edition={Fourth}, institution={Morgan Guaranty Trust Company}, address={New York}, year={1996}}"
+        "@techreport{riskmetrics1996, author={{J.P. Morgan and Reuters}}, title={{RiskMetrics} --- Technical "
+        "Document}, edition={Fourth}, institution={Morgan Guaranty Trust Company}, address={New York}, year={1996}}"
     ),
     "zumbach2007": (
         "@techreport{zumbach2007, author={Zumbach, Gilles}, title={The {RiskMetrics} 2006 Methodology}, "
