@@ -22,7 +22,7 @@ from scipy.linalg import block_diag
 
 from cryptoequity.correlation import DCC, CorrelationFit
 from cryptoequity.correlation.fit import draw_shocks
-from cryptoequity.correlation.likelihood import stacked_moments
+from cryptoequity.correlation.stacking import stacked_moments
 from cryptoequity.estimation.inference import mean_outer
 from cryptoequity.kernels.dcc import dcc_simulate
 from cryptoequity.volatility import GARCH, fit_margins

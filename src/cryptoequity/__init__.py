@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from . import plots
     from .claim import Coverage, Evidence, Plan, ReRating, Verdict, check_coverage, shift_test, test_claim
-    from .correlation import CCC, DCC, CorrelationFit, Forecast
+    from .correlation import CCC, DCC, CorrelationFit, CorrelationSpec, Forecast
     from .data import (
         DownloadError,
         at_close,
@@ -59,6 +59,7 @@ _ROOMS: dict[str, str] = {
     "ArchMargin": "volatility",
     "CCC": "correlation",
     "DCC": "correlation",
+    "CorrelationSpec": "correlation",
     "CorrelationFit": "correlation",
     "Forecast": "correlation",
     "ReRating": "claim",

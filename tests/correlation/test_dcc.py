@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from cryptoequity.correlation import CCC, DCC, CorrelationFit
-from cryptoequity.correlation import dcc as dcc_module
+from cryptoequity.correlation import spec as spec_module
 from cryptoequity.errors import BoundaryWarning, ConvergenceError, ConvergenceWarning, DataError, SpecError
 from cryptoequity.estimation import optimize
 from cryptoequity.volatility import GARCH, fit_margins
@@ -34,7 +34,7 @@ def quiet(spec, data, **options) -> CorrelationFit:
         return spec.fit(data, **options)
 
 
-@pytest.fixture(scope="module", params=SPECS, ids=lambda spec: f"{spec.name} {spec.start_rule}")
+@pytest.fixture(scope="module", params=SPECS, ids=str)
 def fit(request, margins) -> CorrelationFit:
     return quiet(request.param, margins)
 
@@ -48,7 +48,7 @@ def test_paths_are_correlations_and_agree(fit):
         np.testing.assert_array_equal(fit.correlation(j, i), fit.correlation(i, j))
     np.testing.assert_array_equal(np.diag(fit.target), 1.0)
     np.testing.assert_array_equal(fit.target, fit.target.T)
-    if not fit.spec.dynamic:
+    if not fit.likelihood.dynamic:
         np.testing.assert_allclose(frame.iloc[-1], fit.target.to_numpy()[[0, 0, 1], [1, 2, 2]], rtol=1e-12)
     else:
         assert frame.std().min() > 0.01
@@ -208,7 +208,7 @@ def test_stopping_short(margins, monkeypatch):
     def hurried(*args, **options):
         return optimize.maximize(*args, **{**options, "max_iter": 1})
 
-    monkeypatch.setattr(dcc_module, "maximize", hurried)
+    monkeypatch.setattr(spec_module, "maximize", hurried)
     with pytest.warns(ConvergenceWarning, match=r"DCC\(1,1\)-normal: no convergence in 1 iterations"):
         fit = DCC().fit(margins)
     assert not fit.converged

@@ -10,7 +10,7 @@ import pytest
 
 from cryptoequity.correlation import CCC, DCC
 from cryptoequity.correlation.fit import draw_shocks
-from cryptoequity.correlation.likelihood import stacked_moments
+from cryptoequity.correlation.stacking import stacked_moments
 from cryptoequity.estimation.inference import mean_outer, sandwich
 from cryptoequity.kernels.dcc import dcc_simulate
 from cryptoequity.volatility import GARCH, fit_margins

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptoequity.estimation.params import PERSISTENCE_CAP, Layout, interval, positive, real, subsimplex
+from cryptoequity.estimation.params import PERSISTENCE_CAP, Layout, correlation, interval, positive, real, subsimplex
 from cryptoequity.volatility import GARCH
 from cryptoequity.volatility.likelihood import layout_of
 from strategies import margin_specs, margin_theta, seeds
@@ -101,3 +101,31 @@ def test_points_outside_go_to_the_boundary():
 
 def test_names_keep_their_order():
     assert EVERYTHING.names == ("mu", "phi", "omega", "a", "b", "c", "lam", "d", "nu")
+
+
+@given(n=st.integers(2, 6), seed=st.integers(0, 2**31))
+@settings(max_examples=60, deadline=None)
+def test_a_correlation_block_is_positive_definite_everywhere_and_inverts(n, seed):
+    rng = np.random.default_rng(seed)
+    pairs = n * (n - 1) // 2
+    layout = Layout([real("x"), correlation(*(f"r{k}" for k in range(pairs))), interval("g", 0.0, 1.0)])
+    u = np.concatenate([[0.3], rng.uniform(-0.98, 0.98, pairs), [0.5]])
+    theta, jacobian = layout.map(u)
+    matrix = np.eye(n)
+    rows, cols = np.triu_indices(n, 1)
+    matrix[rows, cols] = matrix[cols, rows] = theta[1:-1]
+    assert np.linalg.eigvalsh(matrix)[0] > 0
+    np.testing.assert_allclose(np.linalg.slogdet(matrix)[1], np.log1p(-(u[1:-1] ** 2)).sum(), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(layout.box(theta), u, atol=1e-6)
+    steps = 1e-6 * np.eye(u.size)
+    numeric = np.array([(layout.natural(u + e) - layout.natural(u - e)) / 2e-6 for e in steps]).T
+    np.testing.assert_allclose(jacobian, numeric, atol=1e-7)
+
+
+def test_a_correlation_block_takes_what_is_not_positive_definite_to_its_edge():
+    layout = Layout([correlation("a", "b", "c")])
+    inside = layout.natural(layout.box(np.array([0.9, 0.9, -0.9])))
+    matrix = np.array([[1, inside[0], inside[1]], [inside[0], 1, inside[2]], [inside[1], inside[2], 1]])
+    assert 0 < np.linalg.eigvalsh(matrix)[0] < 0.05
+    with pytest.raises(ValueError, match="2 names: a correlation matrix"):
+        correlation("a", "b")

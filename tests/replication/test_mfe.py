@@ -76,7 +76,7 @@ def test_dcc_at_fixed_parameters(dataset, mfe_data, oracle):
         loglik = lik.evaluate(theta, 0)[0]
         np.testing.assert_allclose(loglik.sum(), point["ll"], **TIGHT)
         same_ends(loglik, point["ll_t"])
-        path = lik.path(theta, rows, cols)[:-1]
+        path = lik.path(theta, rows, cols)
         for side, figures in ends(path).items():
             np.testing.assert_allclose(figures, np.reshape(point[f"Rt_lower_{side}"], (3, -1)), **TIGHT)
     for point in wanted["dcc"]["joint"]:

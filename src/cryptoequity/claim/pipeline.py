@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..correlation.dcc import DCC, climb_correlation
+from ..correlation.dcc import DCC
 from ..correlation.likelihood import CorrelationLikelihood
+from ..correlation.spec import climb_correlation
 from ..estimation.optimize import Optimum
 from ..estimation.params import Array
 from ..kernels.dcc import pair_score
@@ -44,9 +45,9 @@ def fit_pair(z: Array, dist: str, warm: Optimum | None = None, tol: float = 1e-8
     start = None if warm is None else warm.theta
     curvature = None if warm is None else warm.curvature
     lik, optimum = climb_correlation(DCC(dist=dist), np.ascontiguousarray(z), start=start, curvature=curvature, tol=tol)
-    assert optimum is not None  # a DCC always has parameters
-    _, _, nu, const = lik.split(optimum.theta)
-    path = np.ascontiguousarray(lik.path(optimum.theta, [0], [1])[:-1, 0])
+    assert optimum is not None and isinstance(lik, CorrelationLikelihood)  # what a DCC always is
+    nu, const = lik.density(optimum.theta)
+    path = np.ascontiguousarray(lik.path(optimum.theta, [0], [1])[:, 0])
     score, information = pair_score(lik.z, path, nu, const)
     return PairFit(lik, optimum, path, score, information)
 

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ..correlation.dcc import DCC, climb_correlation
+from ..correlation.dcc import DCC
+from ..correlation.likelihood import CorrelationLikelihood
+from ..correlation.spec import climb_correlation
 from ..estimation.bootstrap import resample, standardize_shocks
 from ..estimation.optimize import Optimum
 from ..estimation.params import Array
@@ -65,7 +67,7 @@ class NullWorld:
         fitted = [residuals(spec, returns[name].to_numpy(float)) for spec, name in zip(chosen, names, strict=True)]
         z = np.ascontiguousarray(np.stack([one[0] for one in fitted], axis=1))
         lik, optimum = climb_correlation(DCC(dist=dist), z)
-        assert optimum is not None  # a DCC always has parameters
+        assert optimum is not None and isinstance(lik, CorrelationLikelihood)  # what a DCC always is
         a, b, _, _ = lik.split(optimum.theta)
         white = dcc_whiten(a, b, lik.z, lik.target, lik.start, lik.start)
         return cls(

@@ -2,5 +2,6 @@
 
 from .dcc import CCC, DCC
 from .fit import CorrelationFit, Forecast
+from .spec import CorrelationSpec
 
-__all__ = ["CCC", "DCC", "CorrelationFit", "Forecast"]
+__all__ = ["CCC", "DCC", "CorrelationFit", "CorrelationSpec", "Forecast"]

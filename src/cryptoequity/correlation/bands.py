@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +12,7 @@ from ..errors import DataError, SpecError
 from ..estimation.params import Array, Layout
 from ..volatility import ArchMargin, MarginFit
 from ..volatility.likelihood import MarginLikelihood
-from .likelihood import CorrelationLikelihood
+from .model import PathModel
 
 if TYPE_CHECKING:
     from .fit import CorrelationFit
@@ -64,17 +63,25 @@ def correlation_band(
     estimate = fit.correlation(i, j)
     if i == j:
         raise SpecError(f"the correlation of {i!r} with itself is 1 and has no band.")
-    first, second = sorted((i, j), key=fit.names.index)
-    filters = [_residuals_at(fit.margins[name]) for name in (first, second)]
+    at = sorted((fit.names.index(i), fit.names.index(j)))
+    model: PathModel = fit.likelihood
+    # what the path of this pair reads: its own two margins and target, or everything
+    keep = at if model.pairwise else list(range(len(fit.names)))
+    filters = [_residuals_at(fit.margins[fit.names[k]]) for k in keep]
     est = fit.estimate
-    # names run: every margin's parameters, the targets (0, 1), (0, 2), …, the correlation's own
+    # names run: every margin's parameters, the nuisance, the correlation's own
     ends = np.cumsum([0, *(len(margin.estimate.names) for margin in fit.margins.fits)]).tolist()
-    at = [fit.names.index(name) for name in (first, second)]
-    groups = [list(range(ends[k], ends[k + 1])) for k in at]
-    sizes = [len(group) for group in groups]
-    target = ends[-1] + list(combinations(range(len(fit.names)), 2)).index((at[0], at[1]))
+    groups = [list(range(ends[k], ends[k + 1])) for k in keep]
+    rows, cols = model.pairs
+    if model.pairwise:
+        targets = [ends[-1] + int(k) for k in np.flatnonzero((rows == at[0]) & (cols == at[1]))]
+        pair = (0, 1)
+    else:
+        targets = list(range(ends[-1], ends[-1] + model.nuisance.size))
+        pair = (at[0], at[1])
     own = list(range(len(est.names) - fit.theta.size, len(est.names)))
-    part = [*groups[0], *groups[1], target, *own]
+    part = [place for group in groups for place in group] + targets + own
+    sizes = [len(group) for group in groups]
     center, cov = est.theta[part], est.cov[np.ix_(part, part)]
     free = np.isfinite(np.diag(cov))
     root = _square_root(cov[np.ix_(free, free)])
@@ -84,13 +91,13 @@ def correlation_band(
     while accepted < draws:
         if tried >= _TRIES * draws:
             raise DataError(
-                f"only {accepted} of {tried:,} draws of the parameters of {first!r} and {second!r} are feasible: the "
+                f"only {accepted} of {tried:,} draws of the parameters of {i!r} and {j!r} are feasible: the "
                 "estimates sit at a bound with wide errors; the path has no band by this route."
             )
         tried += 1
         theta = center.copy()
         theta[free] += root @ generator.standard_normal(int(free.sum()))
-        path = _path(fit, filters, theta, sizes)
+        path = _path(fit, filters, theta, sizes, len(targets), pair)
         if path is not None:
             paths[accepted] = path
             accepted += 1
@@ -128,27 +135,28 @@ def _feasible(layout: Layout, theta: Array) -> bool:
     return layout.size == 0 or bool(np.allclose(layout.natural(layout.box(theta)), theta, rtol=1e-8, atol=1e-10))
 
 
-def _path(fit: CorrelationFit, filters: list[Residuals], theta: Array, sizes: list[int]) -> Array | None:
-    """Path of the pair under drawn parameters (margin, margin, target, own), (T,); None where infeasible."""
-    ends = [sizes[0], sizes[0] + sizes[1]]
-    target, own = float(theta[ends[1]]), theta[ends[1] + 1 :]
-    if not abs(target) < 1.0 or not _feasible(fit.likelihood.layout, own):
+def _path(
+    fit: CorrelationFit,
+    filters: list[Residuals],
+    theta: Array,
+    sizes: list[int],
+    targets: int,
+    pair: tuple[int, int],
+) -> Array | None:
+    """Path of the pair under drawn parameters (margins, nuisance, own), (T,); None where infeasible."""
+    ends = np.cumsum([0, *sizes, targets]).tolist()
+    nuisance, own = theta[ends[-2] : ends[-1]], theta[ends[-1] :]
+    if not (np.abs(nuisance) < 1.0).all() or not _feasible(fit.likelihood.layout, own):
         return None
     columns = []
-    for residuals, part in zip(filters, (theta[: ends[0]], theta[ends[0] : ends[1]]), strict=True):
-        z = residuals(part)
+    for residuals, first, stop in zip(filters, ends[:-2], ends[1:-1], strict=True):
+        z = residuals(theta[first:stop])
         if z is None:
             return None
         columns.append(z)
-    lik = CorrelationLikelihood(
-        np.stack(columns, axis=1),
-        dynamic=fit.spec.dynamic,
-        dist=fit.spec.dist,
-        target=np.array([[1.0, target], [target, 1.0]]),
-        presample=fit.spec.start_rule,
-    )
-    path: Array = lik.path(own, [0], [1])[:-1, 0]
-    return path
+    lik = fit.likelihood.fixed(np.stack(columns, axis=1), fit.likelihood.driver, nuisance)
+    path: Array = lik.path(own, [pair[0]], [pair[1]])[:, 0]
+    return path if np.isfinite(path).all() else None
 
 
 def _square_root(cov: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,14 +13,13 @@ from ..data.checks import check_returns
 from ..errors import DataError, SpecError, check_option
 from ..estimation.params import Array
 from ..estimation.results import Estimate, FitMixin
-from ..kernels.dcc import dcc_simulate
 from ..volatility import ArchMargin, MarginFit, Margins
 from ..volatility.garch import optimum_from_dict, optimum_to_dict, simulate_margin
 from ..volatility.margins import gather
-from .likelihood import CorrelationLikelihood
+from .model import PathModel, TargetModel
 
 if TYPE_CHECKING:
-    from .dcc import CCC, DCC
+    from .spec import CorrelationSpec
 
 __all__ = ["CorrelationFit", "Forecast", "draw_shocks"]
 
@@ -45,23 +44,24 @@ class Forecast:
 
 @dataclass(frozen=True, eq=False)
 class CorrelationFit(FitMixin):
-    """A fitted CCC or DCC.
+    """A fitted correlation model.
 
     Attributes
     ----------
-    spec : the specification. margins : the fitted margins. theta : correlation parameters, (a, b[, nu]).
-    loglik_obs : (T,) joint log-likelihood of each date.
+    spec : the specification. margins : the fitted margins. theta : the correlation step's own parameters.
+    loglik_obs : (T,) joint log-likelihood of each date. driver : (T, M) what drives the correlation, or None.
     """
 
     _title: ClassVar[str] = "Correlation"
 
-    spec: CCC | DCC
+    spec: CorrelationSpec
     margins: Margins
     _estimate: Estimate = field(repr=False)
     theta: Array = field(repr=False)
     loglik_obs: pd.Series = field(repr=False)
-    likelihood: CorrelationLikelihood = field(repr=False)
+    likelihood: PathModel = field(repr=False)
     options: tuple[str, str, int | None] = field(repr=False)
+    driver: pd.DataFrame | None = field(default=None, repr=False)
 
     @property
     def estimate(self) -> Estimate:
@@ -84,8 +84,21 @@ class CorrelationFit(FitMixin):
         return self.margins.volatility
 
     @property
+    def returns(self) -> pd.DataFrame:
+        """Percent returns on the dates of the residuals, (T, N)."""
+        columns = [self._own_margin(fit).returns.loc[self.std_resid.index] for fit in self.margins.fits]
+        return pd.DataFrame(np.column_stack(columns), self.std_resid.index, list(self.names))
+
+    @property
+    def mean(self) -> pd.DataFrame:
+        """Conditional means, percent, (T, N)."""
+        return self.returns - self.volatility * self.std_resid
+
+    @property
     def target(self) -> pd.DataFrame:
-        """The target correlation, (N, N)."""
+        """The target correlation, (N, N), of a model that has one."""
+        if not isinstance(self.likelihood, TargetModel):
+            raise SpecError(f"{self.spec.name} returns to no target.")
         return pd.DataFrame(self.likelihood.target, list(self.names), list(self.names))
 
     @property
@@ -97,7 +110,7 @@ class CorrelationFit(FitMixin):
         return f"{self.spec.name}: {', '.join(self.names)}"
 
     def _reference_keys(self) -> tuple[str, ...]:
-        own = ("engle2002", "englesheppard2001") if self.spec.dynamic else ("bollerslev1990",)
+        own = self.spec.references
         margins = tuple(key for fit in self.margins.fits for key in fit._reference_keys())
         return (*own, *margins, "neweymcfadden1994")
 
@@ -108,7 +121,7 @@ class CorrelationFit(FitMixin):
 
     def correlation(self, i: str, j: str) -> pd.Series:
         """Conditional correlation of two columns by date, (T,): R_t uses information up to t - 1."""
-        path = self.likelihood.path(self.theta, [self._position(i)], [self._position(j)])[:-1, 0]
+        path = self.likelihood.path(self.theta, [self._position(i)], [self._position(j)])[:, 0]
         return pd.Series(path, self.std_resid.index, name=f"corr({i}, {j})")
 
     def correlation_band(
@@ -122,9 +135,20 @@ class CorrelationFit(FitMixin):
     def correlations(self) -> pd.DataFrame:
         """All pairs i < j as columns, (T, pairs)."""
         rows, cols = np.triu_indices(len(self.names), 1)
-        path = self.likelihood.path(self.theta, rows, cols)[:-1]
+        path = self.likelihood.path(self.theta, rows, cols)
         columns = pd.MultiIndex.from_tuples([(self.names[i], self.names[j]) for i, j in zip(rows, cols, strict=True)])
         return pd.DataFrame(path, self.std_resid.index, columns)
+
+    def correlation_at(self, date: Any) -> pd.DataFrame:
+        """The correlation matrix of one date, (N, N)."""
+        at = self.std_resid.index.get_loc(date)
+        flat = self.likelihood.path(self.theta, *self.likelihood.pairs)[at]
+        return pd.DataFrame(self.likelihood.matrix(flat), list(self.names), list(self.names))
+
+    def covariance_at(self, date: Any) -> pd.DataFrame:
+        """The covariance matrix of one date, percent squared, (N, N)."""
+        sigma = self.volatility.loc[date].to_numpy(float)
+        return self.correlation_at(date) * np.outer(sigma, sigma)
 
     def forecast(
         self,
@@ -132,39 +156,36 @@ class CorrelationFit(FitMixin):
         *,
         method: str = "R",
         paths: int = 1000,
+        driver: pd.DataFrame | pd.Series | None = None,
         rng: int | np.random.Generator | None = None,
     ) -> Forecast:
         r"""Forecast from the last date.
 
         One step ahead is exact. Beyond it ``method="R"`` uses
         :math:`R_{T+h}\approx\bar R+(a+b)^{h-1}(R_{T+1}-\bar R)`, ``"Q"`` the same recursion on :math:`Q` before
-        normalising (both Engle & Sheppard 2001), and ``"simulation"`` averages ``paths`` simulated paths,
-        which also gives covariances that are not products of expectations; it needs ``rng``.
+        normalising (both Engle & Sheppard 2001), ``"simulation"`` averages ``paths`` simulated paths,
+        which also gives covariances that are not products of expectations, and ``"bootstrap"`` does so with the
+        sample's own whitened residuals instead of the model's density; both need ``rng``. A model that is driven
+        needs the ``driver`` of the ``horizon`` dates ahead.
         """
-        check_option("method", method, ("R", "Q", "simulation"))
+        check_option("method", method, ("R", "Q", "simulation", "bootstrap"))
         if horizon < 1:
             raise SpecError(f"horizon={horizon}: forecast at least one step.")
-        n = len(self.names)
-        rows, cols = np.triu_indices(n, 1)
-        if method == "simulation":
+        ahead = self._future_driver(driver, horizon)
+        rows, cols = self.likelihood.pairs
+        if method in ("simulation", "bootstrap"):
             if rng is None:
-                raise SpecError("method='simulation' draws paths: pass rng.")
-            volatility, r, covariance = self._simulated_moments(horizon, paths, np.random.default_rng(rng))
+                raise SpecError(f"method={method!r} draws paths: pass rng.")
+            generator = np.random.default_rng(rng)
+            volatility, r, covariance = self._simulated_moments(horizon, paths, generator, method, ahead)
         else:
             volatility = np.sqrt(
                 np.stack([self._own_margin(fit).variance_forecast(horizon) for fit in self.margins.fits], 1)
             )
-            q = self.likelihood.next_q(self.theta)
-            a, b, _, _ = self.likelihood.split(self.theta)
-            root = np.sqrt(np.diag(q))
-            one, bar = q / np.outer(root, root), self.likelihood.target
-            decay = (a + b) ** np.arange(horizon)[:, None, None]
-            if method == "R":
-                r = bar + decay * (one - bar)
+            if horizon == 1:
+                r = self.likelihood.ahead(self.theta, ahead)[None]
             else:
-                ahead = bar + decay * (q - bar)
-                roots = np.sqrt(np.einsum("hii->hi", ahead))
-                r = ahead / (roots[:, :, None] * roots[:, None, :])
+                r = self.likelihood.expected(self.theta, horizon, method, ahead)
             covariance = r * volatility[:, :, None] * volatility[:, None, :]
         steps = pd.RangeIndex(1, horizon + 1, name="h")
         pairs = pd.MultiIndex.from_tuples([(self.names[i], self.names[j]) for i, j in zip(rows, cols, strict=True)])
@@ -175,43 +196,83 @@ class CorrelationFit(FitMixin):
             method,
         )
 
+    def _future_driver(self, driver: pd.DataFrame | pd.Series | None, horizon: int) -> Array | None:
+        """Values of the driver for dates to come, (H, M)."""
+        if self.driver is None:
+            if driver is not None:
+                raise SpecError(f"{self.spec.name} takes no driver.")
+            return None
+        columns = [str(name) for name in self.driver.columns]
+        if driver is None:
+            raise SpecError(f"{self.spec.name} needs driver=: {', '.join(columns)} for the next {horizon} dates.")
+        values = np.asarray(driver, float)
+        values = values[:, None] if values.ndim == 1 else values
+        if values.shape != (horizon, len(columns)):
+            raise SpecError(
+                f"driver has shape {values.shape}; the next {horizon} dates need ({horizon}, {len(columns)})."
+            )
+        if not np.isfinite(values).all():
+            raise DataError("driver: values for the dates ahead must be finite.")
+        return values
+
     def _own_margin(self, fit: MarginFit | ArchMargin) -> MarginFit:
         if isinstance(fit, ArchMargin):
             raise SpecError(f"{fit.name}: forecast and simulate need our own margins, not an arch result.")
         return fit
 
-    def _simulated_moments(self, horizon: int, paths: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    def _simulated_moments(
+        self, horizon: int, paths: int, rng: np.random.Generator, method: str, driver: Array | None
+    ) -> tuple[Array, Array, Array]:
         n = len(self.names)
-        a, b, nu, _ = self.likelihood.split(self.theta)
-        q = self.likelihood.next_q(self.theta)
+        rows, cols = self.likelihood.pairs
+        nu = self.likelihood.density(self.theta)[0]
+        pool = self.whitened() if method == "bootstrap" else None
         sigma2, outer, corr = np.zeros((horizon, n)), np.zeros((horizon, n, n)), np.zeros((horizon, n, n))
         fits = [self._own_margin(fit) for fit in self.margins.fits]
         for _ in range(paths):
-            shocks = draw_shocks(rng, horizon, n, nu)
-            z = dcc_simulate(a, b, self.likelihood.target, shocks, q)
+            if pool is None:
+                shocks = draw_shocks(rng, horizon, n, nu)
+            else:
+                shocks = pool[rng.integers(0, pool.shape[0], horizon)]
+            z, flat = self.likelihood.simulate(self.theta, shocks, rows, cols, driver=driver, warm=True)
             variance = np.stack([fit.conditional_variances(z[:, i]) for i, fit in enumerate(fits)], axis=1)
-            r = self._paths_from(z, a, b, q)
+            r = np.broadcast_to(np.eye(n), (horizon, n, n)).copy()
+            r[:, rows, cols] = r[:, cols, rows] = flat
             s = np.sqrt(variance)
             sigma2 += variance
             corr += r
             outer += r * s[:, :, None] * s[:, None, :]
         return np.sqrt(sigma2 / paths), corr / paths, outer / paths
 
-    def _paths_from(self, z: Array, a: float, b: float, q: Array) -> Array:
-        out = np.empty((z.shape[0], *q.shape))
-        for t in range(z.shape[0]):
-            if t:
-                q = (1 - a - b) * self.likelihood.target + a * np.outer(z[t - 1], z[t - 1]) + b * q
-            root = np.sqrt(np.diag(q))
-            out[t] = q / np.outer(root, root)
+    def whitened(self) -> Array:
+        """Shocks u_t = L_t^{-1} z_t with R_t = L_t L_t', (T, N): uncorrelated with unit variance under the model.
+
+        Works through the dates in chunks, so that no array of T matrices is held.
+        """
+        lik = self.likelihood
+        rows, cols = lik.pairs
+        flat = lik.path(self.theta, rows, cols)
+        out = np.empty_like(lik.z)
+        size = max(1, 200_000 // lik.n**2)
+        for first in range(0, lik.nobs, size):
+            part = flat[first : first + size]
+            r = np.broadcast_to(np.eye(lik.n), (len(part), lik.n, lik.n)).copy()
+            r[:, rows, cols] = r[:, cols, rows] = part
+            low = np.linalg.cholesky(r)
+            out[first : first + size] = np.linalg.solve(low, lik.z[first : first + size, :, None])[:, :, 0]
         return out
 
-    def simulate(self, nobs: int, *, rng: int | np.random.Generator) -> pd.DataFrame:
-        """Simulate percent returns (nobs, N) from the fitted model, starting at its unconditional state."""
+    def simulate(
+        self, nobs: int, *, rng: int | np.random.Generator, driver: pd.DataFrame | pd.Series | None = None
+    ) -> pd.DataFrame:
+        """Simulate percent returns (nobs, N) from the fitted model, starting at its unconditional state.
+
+        A driven model needs the ``driver`` of the ``nobs`` dates.
+        """
         generator = np.random.default_rng(rng)
-        a, b, nu, _ = self.likelihood.split(self.theta)
+        nu = self.likelihood.density(self.theta)[0]
         shocks = draw_shocks(generator, nobs, len(self.names), nu)
-        z = dcc_simulate(a, b, self.likelihood.target, shocks, self.likelihood.target)
+        z, _ = self.likelihood.simulate(self.theta, shocks, driver=self._future_driver(driver, nobs))
         columns = {}
         for i, one in enumerate(self.margins.fits):
             fit = self._own_margin(one)
@@ -220,25 +281,22 @@ class CorrelationFit(FitMixin):
             )[0]
         return pd.DataFrame(columns)
 
-    def filter(self, returns: pd.DataFrame) -> CorrelationFit:
+    def filter(self, returns: pd.DataFrame, *, driver: pd.DataFrame | pd.Series | None = None) -> CorrelationFit:
         """Run new ``returns`` through this fit's parameters: volatilities, residuals and correlations.
 
         The target stays the fitted one; the recursions start by back-casting on the new data.
-        Estimates and their covariance are carried over unchanged.
+        Estimates and their covariance are carried over unchanged. A driven model needs the new dates' ``driver``.
         """
+        from .spec import check_driver
+
         frame = check_returns(returns)
         missing = [name for name in self.names if name not in frame.columns]
         if missing:
             raise DataError(f"column {missing[0]!r} of the fit is not in the new returns.")
         margins = gather([self._own_margin(fit).filter(frame[fit.name]) for fit in self.margins.fits])
         z = margins.std_resid.to_numpy(float)
-        lik = CorrelationLikelihood(
-            z,
-            dynamic=self.spec.dynamic,
-            dist=self.spec.dist,
-            target=self.likelihood.target,
-            presample=self.spec.start_rule,
-        )
+        drivers = check_driver(driver, margins.std_resid.index, self.spec.drivers, self.spec.name)
+        lik = self.likelihood.fixed(z, None if drivers is None else drivers.to_numpy(float))
         loglik = lik.evaluate(self.theta, 0)[0] - np.log(margins.volatility.to_numpy()).sum(axis=1)
         old = self.estimate
         estimate = Estimate(
@@ -260,6 +318,7 @@ class CorrelationFit(FitMixin):
             loglik_obs=pd.Series(loglik, margins.std_resid.index, name="loglik"),
             likelihood=lik,
             options=self.options,
+            driver=drivers,
         )
 
     def to_json(self) -> str:
@@ -273,24 +332,27 @@ class CorrelationFit(FitMixin):
                 "margins": self.margins.to_dict(),
                 "optimum": None if optimum is None else optimum_to_dict(optimum),
                 "options": list(self.options),
+                "driver": None if self.driver is None else {str(k): v.tolist() for k, v in self.driver.items()},
             }
         )
 
     @classmethod
     def from_json(cls, text: str) -> CorrelationFit:
         """Rebuild from `to_json`: data are filtered again with the stored parameters."""
-        from .dcc import estimate_correlation, spec_from_dict
+        from .spec import estimate_correlation, spec_from_dict
 
         content = json.loads(text)
         cov_type, target_noise, lags = content["options"]
-        optimum = content["optimum"]
+        optimum, driver = content["optimum"], content["driver"]
+        margins = Margins.from_dict(content["margins"])
         return estimate_correlation(
             spec_from_dict(content["spec"]),
-            Margins.from_dict(content["margins"]),
+            margins,
             cov_type,
             target_noise,
             lags,
             optimum=None if optimum is None else optimum_from_dict(optimum),
+            driver=None if driver is None else pd.DataFrame(driver, margins.std_resid.index),
         )
 
 

@@ -5,7 +5,8 @@ set that reaches its boundary exactly. An optimiser that respects the box can th
 boundary and say so, where an unbounded transform would only creep towards it.
 
 A capped sum :math:`v_i\ge0,\ \sum v_i\le c` is broken like a stick: :math:`u_1=\sum v_i`, and :math:`u_{i+1}` is the
-share of what is left that :math:`v_i` takes.
+share of what is left that :math:`v_i` takes. A correlation matrix is :math:`R=U'U` with the columns of :math:`U` built
+from partial correlations in :math:`(-1,1)`, whatever they are (Lewandowski, Kurowicka & Joe 2009).
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from ..kernels.box import box_to_natural
 
 Array = npt.NDArray[np.float64]
 
-__all__ = ["Array", "Block", "Layout", "interval", "positive", "real", "subsimplex"]
+__all__ = ["Array", "Block", "Layout", "correlation", "interval", "positive", "real", "subsimplex"]
 
 # how close to one a persistence may come: beyond it the recursion has no finite moments to speak of
 PERSISTENCE_CAP = 1.0 - 1e-6
-_IDENTITY, _LOG, _STICK, _SHARE = range(4)
+_IDENTITY, _LOG, _STICK, _SHARE, _PAIR, _MORE_PAIRS = range(6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,8 @@ class Block:
             return np.log(np.maximum(theta - self.shift, tiny))
         if self.kind[0] == _IDENTITY:
             return theta.copy()
+        if self.kind[0] == _PAIR:
+            return _partial_correlations(theta)
         v = theta if self.mix is None else np.linalg.solve(self.mix, theta)
         u = np.empty(v.size)
         left = u[0] = v.sum()
@@ -82,6 +85,38 @@ def subsimplex(*names: str, cap: float = PERSISTENCE_CAP, mix: Array | None = No
     """Coordinates that are non-negative and sum to at most ``cap``; theta = ``mix`` @ coordinates."""
     n = len(names)
     return Block(names, (_STICK, *(_SHARE,) * (n - 1)), (0.0,) * n, (cap, *(1.0,) * (n - 1)), mix=mix)
+
+
+def correlation(*names: str, bound: float = 0.9999) -> Block:
+    """Elements of one correlation matrix, pairs (0, 1), (0, 2), ..., (1, 2), ...; positive definite in all of its box.
+
+    The box holds partial correlations within ``bound`` of zero: a matrix on that bound is close to singular.
+    """
+    n = len(names)
+    if n < 1 or _size_of(n) * (_size_of(n) - 1) // 2 != n:
+        raise ValueError(f"{n} names: a correlation matrix of N variables has N(N-1)/2 elements")
+    return Block(names, (_PAIR, *(_MORE_PAIRS,) * (n - 1)), (-bound,) * n, (bound,) * n)
+
+
+def _size_of(pairs: int) -> int:
+    """Number of variables with this many pairs."""
+    return int(0.5 + np.sqrt(0.25 + 2.0 * pairs))
+
+
+def _partial_correlations(theta: Array) -> Array:
+    """Inverse of the map of `correlation`; a matrix that is not positive definite is first drawn to the identity."""
+    n = _size_of(theta.size)
+    rows, cols = np.triu_indices(n, 1)
+    matrix = np.eye(n)
+    matrix[rows, cols] = matrix[cols, rows] = theta
+    lowest = float(np.linalg.eigvalsh(matrix)[0])
+    if lowest < 1e-8:
+        weight = (1e-6 - lowest) / (1.0 - lowest)
+        matrix[rows, cols] = matrix[cols, rows] = (1.0 - weight) * theta
+    up = np.linalg.cholesky(matrix).T
+    left = 1.0 - np.cumsum(np.vstack([np.zeros(n), up[:-1] ** 2]), axis=0)
+    out: Array = up[rows, cols] / np.sqrt(np.maximum(left[rows, cols], 1e-300))
+    return out
 
 
 class Layout:

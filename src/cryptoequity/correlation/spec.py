@@ -1,0 +1,331 @@
+r"""The shape all correlation specifications share: choices, a model on arrays, and the fit.
+
+.. math::
+
+    r_t = \mu_t + D_t z_t,\quad D_t=\operatorname{diag}(\sigma_{1t},\dots,\sigma_{Nt}),\quad
+    \operatorname{E}_{t-1}z_tz_t' = R_t .
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from ..data.checks import check_returns
+from ..errors import BoundaryWarning, ConvergenceWarning, DataError, SpecError, check_option
+from ..estimation.inference import COV_TYPES, spread
+from ..estimation.optimize import Optimum, maximize
+from ..estimation.params import Array
+from ..estimation.results import Estimate
+from ..volatility import EGARCH, GARCH, Margins, fit_margins
+from ..volatility.margins import residual_arrays
+from .fit import CorrelationFit
+from .model import PathModel, second_moment_target
+from .stacking import stacked_covariance
+
+__all__ = ["CorrelationSpec", "check_driver", "climb_correlation", "estimate_correlation", "spec_from_dict"]
+
+DISTS = ("normal", "t")
+TARGET_NOISE = ("exact", "moment", "none")
+_KINDS: dict[str, type[CorrelationSpec]] = {}
+
+
+class CorrelationSpec:
+    """Base of every correlation specification: a frozen record that knows how to build its model and to fit it.
+
+    A subclass is a frozen dataclass with at least ``dist``; it writes `model`, and says how many driver columns
+    it takes. Its name in JSON is its class name.
+    """
+
+    dist: str
+    drivers: ClassVar[tuple[int, int]] = (0, 0)
+    references: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _KINDS[cls.__name__] = cls
+
+    def __post_init__(self) -> None:
+        check_option("dist", self.dist, DISTS)
+
+    @property
+    def name(self) -> str:
+        """Name of the model in the field's terms."""
+        return f"{type(self).__name__}-{self.dist}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able choices."""
+        return {"model": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
+
+    def model(
+        self,
+        z: Array,
+        *,
+        names: Sequence[str] | None = None,
+        driver: Array | None = None,
+        target: Array | None = None,
+        margins: Margins | None = None,
+    ) -> PathModel:
+        """Build the model on residuals ``z`` (T, N); ``driver`` (T, M) is checked already."""
+        raise NotImplementedError
+
+    def fit(
+        self,
+        data: Margins | pd.DataFrame,
+        *,
+        margins: GARCH | EGARCH | dict[str, GARCH | EGARCH] | None = None,
+        driver: pd.Series | pd.DataFrame | None = None,
+        target: pd.DataFrame | Array | None = None,
+        cov_type: str = "robust",
+        target_noise: str = "exact",
+        hac_lags: int | None = None,
+        strict: bool = False,
+    ) -> CorrelationFit:
+        """Fit to margins, or to returns whose margins are fitted first.
+
+        Parameters
+        ----------
+        data : `Margins`, or (T, N) percent returns.
+        margins : margin specification(s) when ``data`` are returns; ``GARCH()`` by default.
+        driver : exogenous variable(s) by date, for the models that take them; row t acts on the correlation of
+            date t, so lag it beforehand where it is not known before the return.
+        target : (N, N) correlation matrix instead of the sample's, for models that have a target; taken as known.
+        cov_type : "robust", "hac" (Newey–West, ``hac_lags`` or the integer part of 1.2 T^(1/3)) or "classic".
+        target_noise : "exact", "moment" or "none"; see `stacking.stacked_covariance`.
+        strict : raise `ConvergenceError` where an optimiser stops short.
+
+        Raises
+        ------
+        DataError : fewer than two columns, collinear columns, returns or drivers that cannot be used.
+        """
+        check_option("cov_type", cov_type, COV_TYPES)
+        check_option("target_noise", target_noise, TARGET_NOISE)
+        if not isinstance(data, Margins):
+            # a frame is checked where its margins are fitted; anything else is refused here, in words
+            frame = data if isinstance(data, pd.DataFrame) else check_returns(data)
+            data = fit_margins(frame, margins, cov_type=cov_type, strict=strict)
+        elif margins is not None:
+            raise SpecError("margins= is for returns; the data passed are fitted margins already.")
+        if len(data.names) < 2:
+            raise DataError(f"a correlation needs two columns; there is only {data.names[0]!r}.")
+        drivers = check_driver(driver, data.std_resid.index, self.drivers, self.name)
+        if target is not None:
+            target_noise = "none"
+        _check_collinear(data, given=target is not None)
+        fit = estimate_correlation(
+            self, data, cov_type, target_noise, hac_lags, strict, driver=drivers, target=_as_target(target, data)
+        )
+        if not fit.converged and fit.optimum is not None:
+            warnings.warn(f"{self.name}: {fit.optimum.reason}", ConvergenceWarning, stacklevel=2)
+        own = [name for name in fit.at_bound if name in fit.likelihood.layout.names]
+        if own:
+            warnings.warn(
+                f"{self.name}: on the bound or not identified, no standard error: {', '.join(own)}",
+                BoundaryWarning,
+                stacklevel=2,
+            )
+        return fit
+
+
+def spec_from_dict(choices: dict[str, Any]) -> CorrelationSpec:
+    """Rebuild a specification from `CorrelationSpec.to_dict`."""
+    check_option("model", choices.get("model"), tuple(_KINDS))
+    rest = {key: tuple(value) if isinstance(value, list) else value for key, value in choices.items() if key != "model"}
+    return _KINDS[choices["model"]](**rest)
+
+
+def check_driver(
+    driver: pd.Series | pd.DataFrame | None, index: pd.Index, columns: tuple[int, int], model: str
+) -> pd.DataFrame | None:
+    """Driver on the dates of the residuals, (T, M): every date present, finite, not constant.
+
+    Raises
+    ------
+    SpecError : a driver where none is taken, none where one is needed, or the wrong number of columns.
+    DataError : a date without a value, a value that is not finite, a constant column.
+    """
+    least, most = columns
+    if driver is None:
+        if least > 0:
+            raise SpecError(f"{model} needs driver=: {least} column(s) by date that may drive the correlation.")
+        return None
+    frame = driver.to_frame(driver.name or "driver") if isinstance(driver, pd.Series) else driver
+    if not isinstance(frame, pd.DataFrame):
+        raise SpecError("driver: pass a pandas Series or DataFrame indexed by date.")
+    if most == 0:
+        raise SpecError(f"{model} takes no driver; STCC, DSTCC, DCCX and DCCMIDAS do.")
+    if not least <= frame.shape[1] <= most:
+        raise SpecError(f"{model} takes {least} to {most} driver column(s), not {frame.shape[1]}.")
+    if frame.index.has_duplicates:
+        twice = frame.index[frame.index.duplicated()][0]
+        raise DataError(f"driver: {twice} occurs twice; keep one row a date.")
+    missing = index.difference(frame.index)
+    if len(missing):
+        raise DataError(
+            f"driver: no row for {len(missing)} of the {len(index)} dates of the residuals, first {missing[0]}; "
+            "give every date its value (as known then), or fit on the dates both have."
+        )
+    out = frame.loc[index].astype(float)
+    for name in out.columns:
+        values = out[name].to_numpy()
+        if not np.isfinite(values).all():
+            bad = index[~np.isfinite(values)][0]
+            raise DataError(
+                f"driver {name!r}: not finite at {bad}; start the sample after it, or fill it with what was known."
+            )
+        if float(np.ptp(values)) <= 1e-12 * float(np.abs(values).max()):
+            raise DataError(f"driver {name!r} is constant ({values[0]:g}): it cannot drive anything.")
+    return out
+
+
+def _as_target(target: pd.DataFrame | Array | None, margins: Margins) -> Array | None:
+    """Given target as an array in the margins' order."""
+    if target is None:
+        return None
+    names = list(margins.names)
+    if isinstance(target, pd.DataFrame):
+        lost = [name for name in names if name not in target.index or name not in target.columns]
+        if lost:
+            raise DataError(f"target: no row or column for {lost[0]!r}.")
+        target = target.loc[names, names].to_numpy(float)
+    out: Array = np.array(target, float)
+    if out.shape != (len(names), len(names)):
+        raise DataError(f"target has shape {out.shape}; {len(names)} columns need ({len(names)}, {len(names)}).")
+    if not np.allclose(out, out.T, atol=1e-10) or not np.allclose(np.diag(out), 1.0, atol=1e-10):
+        raise DataError("target: a correlation matrix is symmetric with ones on its diagonal.")
+    lowest = float(np.linalg.eigvalsh(out)[0])
+    if not lowest > 0.0:
+        raise DataError(f"target is not positive definite: its smallest eigenvalue is {lowest:.2e}.")
+    return out
+
+
+def _check_collinear(margins: Margins, *, given: bool = False) -> None:
+    z = margins.std_resid.to_numpy(float)
+    if given:
+        return
+    if z.shape[1] >= z.shape[0]:
+        raise DataError(
+            f"{z.shape[1]} columns and {z.shape[0]} observations: the sample correlation is singular; use a longer "
+            "sample, fewer columns, or a shrinkage target (target=)."
+        )
+    values, vectors = np.linalg.eigh(second_moment_target(z)[0])
+    if values[0] < 1e-8:
+        guilty = np.argsort(np.abs(vectors[:, 0]))[::-1][:2]
+        pair = " and ".join(repr(margins.names[i]) for i in sorted(guilty))
+        raise DataError(
+            f"the residuals of {pair} are collinear (smallest eigenvalue of the correlation {values[0]:.1e}); "
+            "drop one of the columns."
+        )
+
+
+def climb_correlation(
+    spec: CorrelationSpec,
+    z: Array,
+    *,
+    start: Array | None = None,
+    curvature: Array | None = None,
+    tol: float = 1e-8,
+    strict: bool = False,
+    driver: Array | None = None,
+) -> tuple[PathModel, Optimum | None]:
+    """Maximise on arrays, without checks or standard errors: the bootstrap's inner loop."""
+    lik = spec.model(z, driver=driver)
+    return lik, _climb(lik, start, curvature, tol, strict)
+
+
+def _climb(
+    lik: PathModel,
+    start: Array | None = None,
+    curvature: Array | None = None,
+    tol: float = 1e-8,
+    strict: bool = False,
+) -> Optimum | None:
+    if lik.layout.size == 0:
+        return None
+    starts = list(lik.starts()) if start is None else [start]
+    return maximize(lik, starts, polish=lik.polish, tol=tol, curvature=curvature, strict=strict)
+
+
+def estimate_correlation(
+    spec: CorrelationSpec,
+    margins: Margins,
+    cov_type: str,
+    target_noise: str,
+    hac_lags: int | None,
+    strict: bool = False,
+    optimum: Optimum | None = None,
+    driver: pd.DataFrame | None = None,
+    target: Array | None = None,
+) -> CorrelationFit:
+    """Estimate (unless ``optimum`` is given) and put standard errors around it."""
+    z, volatility = residual_arrays(margins)
+    lik = spec.model(
+        z,
+        names=margins.names,
+        driver=None if driver is None else driver.to_numpy(float),
+        target=target,
+        margins=margins,
+    )
+    if optimum is None:
+        optimum = _climb(lik, strict=strict)
+    theta = np.empty(0) if optimum is None else optimum.theta
+    parts = [fit.part for fit in margins.fits]
+    cov, last = stacked_covariance(
+        lik,
+        optimum,
+        parts,
+        [fit.dz for fit in margins.fits],
+        cov_type=cov_type,
+        target_noise=target_noise,
+        lags=hac_lags,
+    )
+    names = [f"{fit.name}.{name}" for fit in margins.fits for name in fit.estimate.names]
+    moments = lik.nuisance_names()
+    noisy = target_noise != "none"
+    blocks = [part.jacobian for part in parts]
+    blocks.append(np.eye(len(moments)) if noisy else np.zeros((len(moments), 0)))
+    blocks.append(np.zeros((lik.layout.size, 0)) if last is None else last.jacobian)
+    height, width = sum(b.shape[0] for b in blocks), sum(b.shape[1] for b in blocks)
+    jacobian = np.zeros((height, width))
+    i = j = 0
+    for block in blocks:
+        jacobian[i : i + block.shape[0], j : j + block.shape[1]] = block
+        i, j = i + block.shape[0], j + block.shape[1]
+    slope = lik.nuisance_slope(theta) if noisy and last is not None else None
+    if slope is not None and last is not None:
+        jacobian[len(names) : len(names) + len(moments), width - last.jacobian.shape[1] :] = slope @ last.jacobian
+    full = np.concatenate([*(fit.estimate.theta for fit in margins.fits), lik.nuisance, theta])
+    full_cov = spread(cov, jacobian)
+    all_names = (*names, *moments, *lik.layout.names)
+    bounded = tuple(
+        name
+        for name, variance in zip(all_names, np.diag(full_cov), strict=True)
+        if np.isnan(variance) and not (name in moments and not noisy)
+    )
+    loglik_obs = lik.evaluate(theta, 0)[0] - np.log(volatility).sum(axis=1)
+    estimate = Estimate(
+        all_names,
+        full,
+        full_cov,
+        float(loglik_obs.sum()),
+        z.shape[0],
+        full.size,
+        cov_type if cov_type == "classic" else f"{cov_type}, target noise {target_noise}",
+        optimum,
+        bounded,
+    )
+    return CorrelationFit(
+        spec=spec,
+        margins=margins,
+        _estimate=estimate,
+        theta=theta,
+        loglik_obs=pd.Series(loglik_obs, margins.std_resid.index, name="loglik"),
+        likelihood=lik,
+        options=(cov_type, target_noise, hac_lags),
+        driver=driver,
+    )
