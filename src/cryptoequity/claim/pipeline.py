@@ -45,7 +45,8 @@ def fit_pair(z: Array, dist: str, warm: Optimum | None = None, tol: float = 1e-8
     start = None if warm is None else warm.theta
     curvature = None if warm is None else warm.curvature
     lik, optimum = climb_correlation(DCC(dist=dist), np.ascontiguousarray(z), start=start, curvature=curvature, tol=tol)
-    assert optimum is not None and isinstance(lik, CorrelationLikelihood)  # what a DCC always is
+    assert optimum is not None  # a DCC always has parameters
+    assert isinstance(lik, CorrelationLikelihood)
     nu, const = lik.density(optimum.theta)
     path = np.ascontiguousarray(lik.path(optimum.theta, [0], [1])[:, 0])
     score, information = pair_score(lik.z, path, nu, const)

@@ -67,7 +67,8 @@ class NullWorld:
         fitted = [residuals(spec, returns[name].to_numpy(float)) for spec, name in zip(chosen, names, strict=True)]
         z = np.ascontiguousarray(np.stack([one[0] for one in fitted], axis=1))
         lik, optimum = climb_correlation(DCC(dist=dist), z)
-        assert optimum is not None and isinstance(lik, CorrelationLikelihood)  # what a DCC always is
+        assert optimum is not None  # a DCC always has parameters
+        assert isinstance(lik, CorrelationLikelihood)
         a, b, _, _ = lik.split(optimum.theta)
         white = dcc_whiten(a, b, lik.z, lik.target, lik.start, lik.start)
         return cls(
