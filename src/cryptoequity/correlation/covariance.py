@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -23,11 +23,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..data.checks import check_returns
-from ..errors import BoundaryWarning, ConvergenceWarning, DataError, SpecError, check_option
+from ..errors import BoundaryWarning, ConvergenceWarning, CryptoEquityWarning, DataError, SpecError, check_option
 from ..estimation.inference import COV_TYPES, free_part, mean_outer, sandwich, spread
 from ..estimation.optimize import Optimum, maximize
 from ..estimation.params import Array, Layout
 from ..estimation.results import Estimate, FitMixin
+from ..table import Table
 from ..volatility.garch import index_from_dict, index_to_dict, optimum_from_dict, optimum_to_dict
 from .fit import Forecast, draw_shocks
 
@@ -121,6 +122,14 @@ class CovarianceSpec:
         """Return the targets with their influence, None for a model without any."""
         return None
 
+    def concerns(self, lik: Any, names: Sequence[str]) -> tuple[str, ...]:  # noqa: ARG002
+        """Return what is uncertain about the model on these data: warnings of the fit, notes of the summary."""
+        return ()
+
+    def remarks(self, lik: Any, names: Sequence[str]) -> tuple[str, ...]:  # noqa: ARG002
+        """Further notes of the summary."""
+        return ()
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able choices; `spec_from_dict` reads them back."""
         return {"model": type(self).__name__, **asdict(self)}
@@ -157,6 +166,8 @@ class CovarianceSpec:
                 BoundaryWarning,
                 stacklevel=2,
             )
+        for concern in self.concerns(fit.likelihood, fit.names):
+            warnings.warn(f"{self.name}: {concern}", CryptoEquityWarning, stacklevel=2)
         return fit
 
 
@@ -229,6 +240,12 @@ class CovarianceFit(FitMixin):
 
     def _title_line(self) -> str:
         return f"{self.spec.name}: {', '.join(self.names)}"
+
+    def summary(self) -> Table:
+        """Return the fit as a table; the same fit always gives the same text."""
+        table = super().summary()
+        concerns = tuple(f"Note: {text}." for text in self.spec.concerns(self.likelihood, self.names))
+        return replace(table, notes=(*table.notes, *concerns, *self.spec.remarks(self.likelihood, self.names)))
 
     def _reference_keys(self) -> tuple[str, ...]:
         return self.spec.references
