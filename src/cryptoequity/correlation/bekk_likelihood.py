@@ -330,10 +330,9 @@ class BEKKLikelihood:
         tail = (8.0,) if self.dist == "t" else ()
         for a, b in _GRID:
             inner = np.array([0.5 * a, 0.5 * a / max(self.badness, 0.5), b] if self.asymmetric else [a, b])
-            low = np.empty(0)
+            low: Array = np.empty(0)
             if self.lead:
-                c = (1.0 - a - b) * self.second
-                low = np.linalg.cholesky(c)[self.half]
+                low = np.asarray(np.linalg.cholesky((1.0 - a - b) * self.second)[self.half], float)
             yield np.concatenate([low, inner, tail])
 
     def adjoint(self, theta: Array) -> tuple[Array, Array, Array]:
@@ -422,7 +421,7 @@ class BEKKLikelihood:
             v = y - (h - center) @ slope.T
             carry = carry + bad @ slope
             right = u @ (unit - carry).T + v @ bad.T
-            x = np.linalg.solve(unit - self.operator(a) - carry, right.T).T
+            x = np.asarray(np.linalg.solve(unit - self.operator(a) - carry, right.T).T, float)
             y = v + (x - u) @ slope.T
         if demean:
             down = (e < 0).astype(float)
@@ -461,4 +460,5 @@ class BEKKLikelihood:
                 ends.append((point[k], slope))
             (up, high), (down, below) = ends
             out[k] = np.nan if high is None or below is None or up == down else (high - below) / (up - down)
-        return out / self.nobs
+        mean: Array = out / self.nobs
+        return mean

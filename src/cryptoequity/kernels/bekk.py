@@ -6,13 +6,13 @@ r"""BEKK(1,1) covariances: likelihood, score, adjoint, path and simulation.
     \qquad \eta_t=\min(\varepsilon_t,0),
 
 with full matrices (``full``), or its element by element form
-:math:`H_t = C + \alpha\circ\varepsilon\varepsilon' + \gamma\circ\eta\eta' + \beta\circ H_{t-1}`, which is the scalar model
-when :math:`\alpha,\gamma,\beta` are constant and the diagonal one when :math:`\alpha_{ij}=a_ia_j` and so on. In both cases the
-three matrices are called ``a, g, b``.
+:math:`H_t = C + \alpha\circ\varepsilon\varepsilon' + \gamma\circ\eta\eta' + \beta\circ H_{t-1}`, which is the scalar
+model when :math:`\alpha,\gamma,\beta` are constant and the diagonal one when :math:`\alpha_{ij}=a_ia_j` and so on. In
+both cases the three matrices are called ``a, g, b``.
 
-``start_s, start_n, start_h`` are :math:`\varepsilon_0\varepsilon_0', \eta_0\eta_0', H_0`; with ``fixed`` the first covariance
-is :math:`H_1` = ``start_h`` instead, whatever the parameters. Under targeting
-:math:`C=\bar S-A'\bar SA-G'\bar NG-B'\bar SB`, and ``base_s, base_n`` hold :math:`\bar S,\bar N`; they are zero without.
+``start_s, start_n, start_h`` are :math:`\varepsilon_0\varepsilon_0', \eta_0\eta_0', H_0`; with ``fixed`` the first
+covariance is :math:`H_1` = ``start_h`` instead, whatever the parameters. Under targeting
+:math:`C=\bar S-A'\bar SA-G'\bar NG-B'\bar SB`, and ``base_s, base_n`` hold :math:`\bar S,\bar N`; zero without.
 
 The density given the past is Gaussian, or Student's t with covariance :math:`H_t` when ``nu > 0``; ``const`` as in
 `cryptoequity.kernels.dcc`. A covariance that is not positive definite, or not finite, ends the filter: the
@@ -370,7 +370,8 @@ def bekk_adjoint(full, c, a, g, b, nu, const, e, start_s, start_n, start_h, fixe
     r"""Gradient of the total log-likelihood in everything the parameters do not hold.
 
     Backward recursion :math:`\Lambda_t=\partial\ell_t/\partial H_t+B\Lambda_{t+1}B'`; then
-    :math:`\partial L/\partial C=\sum\Lambda_t` and :math:`\partial L/\partial(\varepsilon_t\varepsilon_t')=A\Lambda_{t+1}A'`.
+    :math:`\partial L/\partial C=\sum\Lambda_t` and
+    :math:`\partial L/\partial(\varepsilon_t\varepsilon_t')=A\Lambda_{t+1}A'`.
 
     Returns
     -------
