@@ -271,6 +271,16 @@ _BIBLIOGRAPHY = {
         "Empirical Properties of Dynamic Conditional Correlation Multivariate {GARCH}}, institution={National "
         "Bureau of Economic Research}, type={Working Paper}, number={8554}, year={2001}}"
     ),
+    "aielli2013": (
+        "@article{aielli2013, author={Aielli, Gian Piero}, title={Dynamic Conditional Correlation: On Properties and "
+        "Estimation}, journal={Journal of Business \\& Economic Statistics}, volume={31}, number={3}, "
+        "pages={282--299}, year={2013}}"
+    ),
+    "cappiello2006": (
+        "@article{cappiello2006, author={Cappiello, Lorenzo and Engle, Robert F. and Sheppard, Kevin}, "
+        "title={Asymmetric Dynamics in the Correlations of Global Equity and Bond Returns}, journal={Journal of "
+        "Financial Econometrics}, volume={4}, number={4}, pages={537--572}, year={2006}}"
+    ),
     "neweymcfadden1994": (
         "@incollection{neweymcfadden1994, author={Newey, Whitney K. and McFadden, Daniel}, title={Large Sample "
         "Estimation and Hypothesis Testing}, booktitle={Handbook of Econometrics}, volume={4}, "
@@ -290,6 +300,21 @@ _BIBLIOGRAPHY = {
         "@article{forbesrigobon2002, author={Forbes, Kristin J. and Rigobon, Roberto}, title={No Contagion, Only "
         "Interdependence: Measuring Stock Market Comovements}, journal={Journal of Finance}, volume={57}, "
         "number={5}, pages={2223--2261}, year={2002}}"
+    ),
+    "englekroner1995": (
+        "@article{englekroner1995, author={Engle, Robert F. and Kroner, Kenneth F.}, title={Multivariate "
+        "Simultaneous Generalized {ARCH}}, journal={Econometric Theory}, volume={11}, number={1}, pages={122--150}, "
+        "year={1995}}"
+    ),
+    "kronerng1998": (
+        "@article{kronerng1998, author={Kroner, Kenneth F. and Ng, Victor K.}, title={Modeling Asymmetric Comovements "
+        "of Asset Returns}, journal={Review of Financial Studies}, volume={11}, number={4}, pages={817--844}, "
+        "year={1998}}"
+    ),
+    "pedersenrahbek2014": (
+        "@article{pedersenrahbek2014, author={Pedersen, Rasmus S. and Rahbek, Anders}, title={Multivariate Variance "
+        "Targeting in the {BEKK-GARCH} Model}, journal={Econometrics Journal}, volume={17}, number={1}, "
+        "pages={24--55}, year={2014}}"
     ),
     "holm1979": (
         "@article{holm1979, author={Holm, Sture}, title={A Simple Sequentially Rejective Multiple Test Procedure}, "
