@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..data.checks import check_returns
 from ..errors import DataError, SpecError, check_option
 from ..estimation.params import Array
 from ..estimation.results import Estimate, FitMixin
+from ..table import Table
 from ..volatility import ArchMargin, MarginFit, Margins
 from ..volatility.garch import optimum_from_dict, optimum_to_dict, simulate_margin
 from ..volatility.margins import gather
@@ -21,7 +22,7 @@ from .model import PathModel, TargetModel
 if TYPE_CHECKING:
     from .spec import CorrelationSpec
 
-__all__ = ["CorrelationFit", "Forecast", "draw_shocks"]
+__all__ = ["CorrelationFit", "Forecast", "draw_shocks", "whiten"]
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,16 @@ class CorrelationFit(FitMixin):
     def converged(self) -> bool:
         """Whether this step and every margin converged."""
         return super().converged and self.margins.converged
+
+    @property
+    def concerns(self) -> tuple[str, ...]:
+        """Sentences on what the estimate does not identify."""
+        return () if self.optimum is None else self.likelihood.concerns(self.optimum)
+
+    def summary(self) -> Table:
+        """Return the fit as a table; the same fit always gives the same text."""
+        table = super().summary()
+        return replace(table, notes=(*table.notes, *(f"Note: {concern}." for concern in self.concerns)))
 
     def _title_line(self) -> str:
         return f"{self.spec.name}: {', '.join(self.names)}"
@@ -245,22 +256,8 @@ class CorrelationFit(FitMixin):
         return np.sqrt(sigma2 / paths), corr / paths, outer / paths
 
     def whitened(self) -> Array:
-        """Shocks u_t = L_t^{-1} z_t with R_t = L_t L_t', (T, N): uncorrelated with unit variance under the model.
-
-        Works through the dates in chunks, so that no array of T matrices is held.
-        """
-        lik = self.likelihood
-        rows, cols = lik.pairs
-        flat = lik.path(self.theta, rows, cols)
-        out = np.empty_like(lik.z)
-        size = max(1, 200_000 // lik.n**2)
-        for first in range(0, lik.nobs, size):
-            part = flat[first : first + size]
-            r = np.broadcast_to(np.eye(lik.n), (len(part), lik.n, lik.n)).copy()
-            r[:, rows, cols] = r[:, cols, rows] = part
-            low = np.linalg.cholesky(r)
-            out[first : first + size] = np.linalg.solve(low, lik.z[first : first + size, :, None])[:, :, 0]
-        return out
+        """Shocks u_t = L_t^{-1} z_t with R_t = L_t L_t', (T, N): uncorrelated with unit variance under the model."""
+        return whiten(self.likelihood, self.theta)
 
     def simulate(
         self, nobs: int, *, rng: int | np.random.Generator, driver: pd.DataFrame | pd.Series | None = None
@@ -297,6 +294,8 @@ class CorrelationFit(FitMixin):
         z = margins.std_resid.to_numpy(float)
         drivers = check_driver(driver, margins.std_resid.index, self.spec.drivers, self.spec.name)
         lik = self.likelihood.fixed(z, None if drivers is None else drivers.to_numpy(float))
+        if lik.timed:
+            lik = lik.since(self._place(margins.std_resid.index))
         loglik = lik.evaluate(self.theta, 0)[0] - np.log(margins.volatility.to_numpy()).sum(axis=1)
         old = self.estimate
         estimate = Estimate(
@@ -310,7 +309,7 @@ class CorrelationFit(FitMixin):
             None,
             old.bounded,
         )
-        return CorrelationFit(
+        return type(self)(
             spec=self.spec,
             margins=margins,
             _estimate=estimate,
@@ -320,6 +319,17 @@ class CorrelationFit(FitMixin):
             options=self.options,
             driver=drivers,
         )
+
+    def _place(self, index: pd.Index) -> int:
+        """Row of the fitted sample at which ``index`` begins."""
+        known = self.std_resid.index
+        place = int(known.get_indexer(index[:1])[0])
+        if place < 0:
+            raise DataError(
+                f"{self.spec.name} is driven by time: the new returns begin at {index[0]}, which is none of the "
+                f"{len(known)} dates from {known[0]} to {known[-1]}; begin them at one of these."
+            )
+        return place
 
     def to_json(self) -> str:
         """JSON text; `CorrelationFit.from_json` gives the fit back."""
@@ -362,3 +372,18 @@ def draw_shocks(rng: np.random.Generator, nobs: int, n: int, nu: float) -> Array
     if nu > 0:
         shocks *= np.sqrt((nu - 2.0) / rng.chisquare(nu, nobs))[:, None]
     return shocks
+
+
+def whiten(lik: PathModel, theta: Array) -> Array:
+    """Shocks u_t = L_t^{-1} z_t with R_t = L_t L_t', (T, N), chunk by chunk: no array of T matrices is held."""
+    rows, cols = lik.pairs
+    flat = lik.path(theta, rows, cols)
+    out = np.empty_like(lik.z)
+    size = max(1, 200_000 // lik.n**2)
+    for first in range(0, lik.nobs, size):
+        part = flat[first : first + size]
+        r = np.broadcast_to(np.eye(lik.n), (len(part), lik.n, lik.n)).copy()
+        r[:, rows, cols] = r[:, cols, rows] = part
+        low = np.linalg.cholesky(r)
+        out[first : first + size] = np.linalg.solve(low, lik.z[first : first + size, :, None])[:, :, 0]
+    return out

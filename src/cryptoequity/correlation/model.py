@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SpecError
+from ..estimation.optimize import Optimum
 from ..estimation.params import Array, Block, Layout, interval
 from ..volatility.density import t_constants
 
@@ -55,11 +56,13 @@ class PathModel:
     nuisance : (P,) targeted moments; empty for models without a target.
     pairwise : whether the path of a pair depends on that pair's residuals, target and theta alone.
     polish : number of starts that are climbed from.
+    timed : whether R_t depends on where in the sample t lies; see `since`.
     """
 
     layout: Layout
     pairwise: bool = False
     polish: int = 2
+    timed: bool = False
 
     def __init__(self, z: Array, *, dist: str, names: Sequence[str] | None = None, driver: Array | None = None) -> None:
         self.z: Array = np.ascontiguousarray(z, float)
@@ -81,6 +84,22 @@ class PathModel:
             return 0.0, self._normal
         nu = float(theta[-1])
         return nu, np.array(t_constants(nu, self.n))
+
+    # --- what a model may say about its estimate
+
+    def loose(self, optimum: Optimum) -> tuple[bool, ...]:
+        """Box coordinates without a standard error: on their bound or, as the model sees it, not identified."""
+        return optimum.pinned
+
+    def concerns(self, optimum: Optimum) -> tuple[str, ...]:
+        """Sentences on what the estimate does not identify: they go into the warning of the fit and its summary."""
+        del optimum
+        return ()
+
+    def since(self, first: int) -> PathModel:
+        """Return the model with its row 0 at row ``first`` of the sample it was fitted to; for a `timed` model."""
+        del first
+        return self
 
     # --- what a model must say
 
@@ -125,6 +144,9 @@ class PathModel:
         raise NotImplementedError
 
     # --- what has a general answer
+
+    def settle(self, theta: Array) -> None:
+        """Fix what a nuisance that moves with theta is at the estimate; nothing to do for most models."""
 
     def expected(self, theta: Array, horizon: int, method: str, driver: Array | None = None) -> Array:
         """Closed-form correlation forecasts (H, N, N); models without one refuse."""

@@ -44,6 +44,7 @@ class CorrelationSpec:
 
     dist: str
     drivers: ClassVar[tuple[int, int]] = (0, 0)
+    result: ClassVar[type[CorrelationFit]] = CorrelationFit
     references: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -124,8 +125,9 @@ class CorrelationSpec:
             warnings.warn(f"{self.name}: {fit.optimum.reason}", ConvergenceWarning, stacklevel=2)
         own = [name for name in fit.at_bound if name in fit.likelihood.layout.names]
         if own:
+            why = "".join(f"; {concern}" for concern in fit.concerns)
             warnings.warn(
-                f"{self.name}: on the bound or not identified, no standard error: {', '.join(own)}",
+                f"{self.name}: on the bound or not identified, no standard error: {', '.join(own)}{why}",
                 BoundaryWarning,
                 stacklevel=2,
             )
@@ -274,6 +276,7 @@ def estimate_correlation(
     if optimum is None:
         optimum = _climb(lik, strict=strict)
     theta = np.empty(0) if optimum is None else optimum.theta
+    lik.settle(theta)
     parts = [fit.part for fit in margins.fits]
     cov, last = stacked_covariance(
         lik,
@@ -319,7 +322,7 @@ def estimate_correlation(
         optimum,
         bounded,
     )
-    return CorrelationFit(
+    return spec.result(
         spec=spec,
         margins=margins,
         _estimate=estimate,

@@ -3,6 +3,7 @@ r"""Standard errors of a correlation model that count the margins and the target
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -75,7 +76,7 @@ def stacked_moments(
     sizes = [part.hessian.shape[0] for part in parts]
     k1 = sum(sizes)
     k2 = 0 if target_noise == "none" else lik.nuisance.size
-    last = free_part(lik, optimum) if optimum is not None else None
+    last = free_part(lik, replace(optimum, pinned=lik.loose(optimum))) if optimum is not None else None
     k3 = 0 if last is None else last.hessian.shape[0]
     bread = np.zeros((k1 + k2 + k3, k1 + k2 + k3))
     moments = np.empty((lik.nobs, k1 + k2 + k3))
