@@ -367,6 +367,44 @@ _BIBLIOGRAPHY = {
         "Orthogonal {GARCH} Model}, journal={Journal of Applied Econometrics}, volume={17}, number={5}, "
         "pages={549--564}, year={2002}}"
     ),
+    "creal2013": (
+        "@article{creal2013, author={Creal, Drew and Koopman, Siem Jan and Lucas, Andr{\\'e}}, title={Generalized "
+        "Autoregressive Score Models with Applications}, journal={Journal of Applied Econometrics}, volume={28}, "
+        "number={5}, pages={777--795}, year={2013}}"
+    ),
+    "creal2011": (
+        "@article{creal2011, author={Creal, Drew and Koopman, Siem Jan and Lucas, Andr{\\'e}}, title={A Dynamic "
+        "Multivariate Heavy-Tailed Model for Time-Varying Volatilities and Correlations}, journal={Journal of "
+        "Business \\& Economic Statistics}, volume={29}, number={4}, pages={552--563}, year={2011}}"
+    ),
+    "harvey2013": (
+        "@book{harvey2013, author={Harvey, Andrew C.}, title={Dynamic Models for Volatility and Heavy Tails}, "
+        "series={Econometric Society Monographs}, publisher={Cambridge University Press}, year={2013}}"
+    ),
+    "patton2006": (
+        "@article{patton2006, author={Patton, Andrew J.}, title={Modelling Asymmetric Exchange Rate Dependence}, "
+        "journal={International Economic Review}, volume={47}, number={2}, pages={527--556}, year={2006}}"
+    ),
+    "jondeaurockinger2006": (
+        "@article{jondeaurockinger2006, author={Jondeau, Eric and Rockinger, Michael}, title={The Copula-{GARCH} Model "
+        "of Conditional Dependencies: An International Stock Market Application}, journal={Journal of International "
+        "Money and Finance}, volume={25}, number={5}, pages={827--853}, year={2006}}"
+    ),
+    "chenfan2006": (
+        "@article{chenfan2006, author={Chen, Xiaohong and Fan, Yanqin}, title={Estimation and Model Selection of "
+        "Semiparametric Copula-Based Multivariate Dynamic Models under Copula Misspecification}, journal={Journal of "
+        "Econometrics}, volume={135}, number={1--2}, pages={125--154}, year={2006}}"
+    ),
+    "genest1995": (
+        "@article{genest1995, author={Genest, C. and Ghoudi, K. and Rivest, L.-P.}, title={A Semiparametric Estimation "
+        "Procedure of Dependence Parameters in Multivariate Families of Distributions}, journal={Biometrika}, "
+        "volume={82}, number={3}, pages={543--552}, year={1995}}"
+    ),
+    "demartamcneil2005": (
+        "@article{demartamcneil2005, author={Demarta, Stefano and McNeil, Alexander J.}, title={The t Copula and "
+        "Related Copulas}, journal={International Statistical Review}, volume={73}, number={1}, pages={111--129}, "
+        "year={2005}}"
+    ),
     "harris2020": (
         "@article{harris2020, author={Harris, Kenneth D.}, title={Nonsense Correlations in Neuroscience}, "
         "journal={bioRxiv}, year={2020}, note={2020.11.29.402719}}"
