@@ -1,4 +1,4 @@
-r"""CCC and DCC(1,1).
+r"""CCC and DCC(p, q).
 
 CCC (Bollerslev 1990) keeps :math:`R_t=\bar R`; DCC (Engle 2002) has
 :math:`Q_t=(1-a-b)\bar Q+a z_{t-1}z_{t-1}'+bQ_{t-1}` and
@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..errors import check_option
+from ..errors import SpecError, check_option
 from ..estimation.params import Array
 from ..volatility import Margins
 from .likelihood import CorrelationLikelihood
+from .orders import OrdersLikelihood
 from .spec import CorrelationSpec
 
 __all__ = ["CCC", "DCC"]
@@ -48,7 +49,7 @@ class CCC(CorrelationSpec):
 
 @dataclass(frozen=True)
 class DCC(CorrelationSpec):
-    r"""Dynamic conditional correlation, DCC(1,1) (Engle 2002).
+    r"""Dynamic conditional correlation, DCC(p, q) (Engle 2002).
 
     The target :math:`\bar Q` is the uncentred second moment of the residuals scaled to unit diagonal.
 
@@ -56,6 +57,7 @@ class DCC(CorrelationSpec):
     ----------
     dist : "normal" or "t" errors of the standardized residuals.
     presample : "target" (:math:`Q_1=\bar Q`) or "ewma" (the MFE toolbox's back-cast).
+    p, q : lags of the news and of Q.
 
     Examples
     --------
@@ -68,16 +70,22 @@ class DCC(CorrelationSpec):
 
     dist: str = "normal"
     presample: str = "target"
+    p: int = 1
+    q: int = 1
     references: ClassVar[tuple[str, ...]] = ("engle2002", "englesheppard2001")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_option("presample", self.presample, ("target", "ewma"))
+        for name, least in (("p", 1), ("q", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise SpecError(f"{name}={value!r}: a whole number, at least {least}.")
 
     @property
     def name(self) -> str:
         """Name with its orders."""
-        return f"DCC(1,1)-{self.dist}"
+        return f"DCC({self.p},{self.q})-{self.dist}"
 
     def model(
         self,
@@ -87,9 +95,14 @@ class DCC(CorrelationSpec):
         driver: Array | None = None,
         target: Array | None = None,
         margins: Margins | None = None,
-    ) -> CorrelationLikelihood:
+    ) -> CorrelationLikelihood | OrdersLikelihood:
         """Build the likelihood on ``z`` (T, N)."""
         del driver, margins
+        if (self.p, self.q) != (1, 1):
+            orders = (self.p, 0, self.q)
+            return OrdersLikelihood(
+                z, orders=orders, dist=self.dist, names=names, target=target, presample=self.presample
+            )
         return CorrelationLikelihood(
             z, dynamic=True, dist=self.dist, names=names, target=target, presample=self.presample
         )
