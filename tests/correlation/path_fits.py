@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,15 @@ class KnownPaths:
     volatility: pd.DataFrame
     mean: pd.DataFrame
     std_resid: pd.DataFrame
-    params: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    nu: float | None = None
+
+    @property
+    def likelihood(self) -> SimpleNamespace:
+        return SimpleNamespace(layout=SimpleNamespace(names=("dcc.a",) if self.nu is None else ("dcc.a", "dcc.nu")))
+
+    @property
+    def theta(self) -> np.ndarray:
+        return np.array([0.03] if self.nu is None else [0.03, self.nu])
 
     @property
     def returns(self) -> pd.DataFrame:
@@ -66,5 +75,4 @@ def known_paths(nobs: int = 300, n: int = 4, seed: int = 1, nu: float | None = N
     def frame(values):
         return pd.DataFrame(values, index, list(names))
 
-    params = pd.Series(dtype=float) if nu is None else pd.Series({"A.nu": 99.0, "dcc.nu": nu})
-    return KnownPaths(names, matrices, frame(sigma), frame(np.full((nobs, n), mean)), frame(z), params)
+    return KnownPaths(names, matrices, frame(sigma), frame(np.full((nobs, n), mean)), frame(z), nu)

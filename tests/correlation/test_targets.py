@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptoequity.correlation.likelihood import second_moment_target
+from cryptoequity.correlation.model import second_moment_target
 from cryptoequity.correlation.targets import (
     correlation_target,
     given_target,

@@ -19,7 +19,7 @@ import pandas as pd
 from ..errors import DataError, check_option
 from ..estimation.params import Array
 from ..estimation.results import citation
-from .likelihood import second_moment_target
+from .model import second_moment_target
 
 __all__ = [
     "CorrelationTarget",
