@@ -60,7 +60,7 @@ class SmoothedLikelihood:
     def evaluate(self, theta: Array, want: int) -> tuple[Array, Array]:
         """Log-likelihood (T,) and scores (T, K)."""
         loglik, score, _ = ewma_filter(self.decays(theta), self.weight, self.start, self.e, want * self.layout.size)
-        return loglik, score[:, None][:, : self.layout.size]
+        return loglik, score[:, None] if self.layout.size else np.empty((self.e.shape[0] * want, 0))
 
     def path(self, theta: Array, rows: npt.ArrayLike, cols: npt.ArrayLike) -> Array:
         """Covariances of the pairs, (T, pairs)."""
