@@ -25,6 +25,7 @@ __all__ = [
     "dcc_adjoint_pair",
     "dcc_filter",
     "dcc_filter_pair",
+    "dcc_last",
     "dcc_path",
     "dcc_simulate",
     "dcc_whiten",
@@ -302,6 +303,17 @@ def dcc_filter(a, b, nu, const, z, target, start, start_q, want):
 
 
 @kernel
+def _step(a, b, c, z, t, target, start, q):
+    """From Q_{t-1} to Q_t in place, c = 1 - a - b."""
+    n = q.shape[0]
+    for i in range(n):
+        for j in range(i + 1):
+            shock = start[i, j] if t == 0 else z[t - 1, i] * z[t - 1, j]
+            q[i, j] = c * target[i, j] + a * shock + b * q[i, j]
+            q[j, i] = q[i, j]
+
+
+@kernel
 def dcc_adjoint(a, b, nu, const, z, target, start, start_q):
     r"""Gradient of the total log-likelihood in everything the parameters do not hold.
 
@@ -314,37 +326,58 @@ def dcc_adjoint(a, b, nu, const, z, target, start, start_q):
     Matrix gradients are symmetric: the derivative along dX is ``sum(gradient * dX)``.
     """
     nobs, n = z.shape
-    slopes = np.empty((nobs, n, n))
+    # Q at the start of every chunk of dates is kept, and each chunk run through again: 2 sqrt(T) matrices, not T
+    size = int(math.sqrt(nobs)) + 1
+    chunks = (nobs + size - 1) // size
+    kept = np.empty((chunks, n, n))
+    slopes = np.empty((size, n, n))
     dz = np.empty((nobs, n))
     q = start_q.copy()
     room = np.zeros((3, n, n))
     vectors = np.zeros((3, n))
-    g = np.zeros((n, n))
     gz = np.zeros(n)
     c = 1.0 - a - b
-    for t in range(nobs):
-        for i in range(n):
-            for j in range(i + 1):
-                shock = start[i, j] if t == 0 else z[t - 1, i] * z[t - 1, j]
-                q[i, j] = c * target[i, j] + a * shock + b * q[i, j]
-                q[j, i] = q[i, j]
-        _density_and_slope(q, z[t], nu, const, room, vectors, g, gz, 1)
-        for i in range(n):
-            dz[t, i] = gz[i]
-            for j in range(n):
-                slopes[t, i, j] = g[i, j]
+    for t in range((chunks - 1) * size + 1):
+        if t % size == 0:
+            kept[t // size] = q
+        _step(a, b, c, z, t, target, start, q)
     tail = np.zeros((n, n))
     total = np.zeros((n, n))
-    for t in range(nobs - 1, -1, -1):
-        # tail is Lambda_{t+1}
-        for i in range(n):
-            for j in range(n):
-                dz[t, i] += 2.0 * a * tail[i, j] * z[t, j]
-        for i in range(n):
-            for j in range(n):
-                tail[i, j] = slopes[t, i, j] + b * tail[i, j]
-                total[i, j] += tail[i, j]
+    for chunk in range(chunks - 1, -1, -1):
+        first, stop = chunk * size, min((chunk + 1) * size, nobs)
+        q[:] = kept[chunk]
+        for t in range(first, stop):
+            _step(a, b, c, z, t, target, start, q)
+            _density_and_slope(q, z[t], nu, const, room, vectors, slopes[t - first], gz, 1)
+            for i in range(n):
+                dz[t, i] = gz[i]
+        for t in range(stop - 1, first - 1, -1):
+            # tail is Lambda_{t+1}
+            for i in range(n):
+                for j in range(n):
+                    dz[t, i] += 2.0 * a * tail[i, j] * z[t, j]
+            for i in range(n):
+                for j in range(n):
+                    tail[i, j] = slopes[t - first, i, j] + b * tail[i, j]
+                    total[i, j] += tail[i, j]
     return dz, c * total, a * tail, b * tail
+
+
+@kernel
+def dcc_last(a, b, z, target, start, start_q):
+    """Q_{T+1}, (N, N), in O(T N^2): the recursion alone."""
+    nobs, n = z.shape
+    q = start_q.copy()
+    c = 1.0 - a - b
+    for t in range(nobs + 1):
+        for i in range(n):
+            if t == 0:
+                for j in range(n):
+                    q[i, j] = c * target[i, j] + a * start[i, j] + b * q[i, j]
+            else:
+                for j in range(n):
+                    q[i, j] = c * target[i, j] + a * (z[t - 1, i] * z[t - 1, j]) + b * q[i, j]
+    return q
 
 
 @kernel
