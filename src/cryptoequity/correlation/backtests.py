@@ -238,7 +238,8 @@ def mcneil_frey_test(
 
     Residuals :math:`y_t=(-r_t-\mathrm{ES}_t)/s_t` of the days with :math:`I_t=1` have mean zero when ES is right,
     and a positive mean when it is too small. The t-ratio of their mean is compared, one-sided, with that of
-    resamples of the recentred residuals, which assumes no density but is only approximate when exceedances are ten or so.
+    resamples of the recentred residuals, which assumes no density but is only approximate when exceedances are ten
+    or so.
 
     Parameters
     ----------
