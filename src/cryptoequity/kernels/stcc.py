@@ -25,6 +25,7 @@ from .dcc import _density_and_slope, _factor, _pair_density
 __all__ = [
     "transition_filter",
     "transition_filter_pair",
+    "transition_moments",
     "transition_simulate",
     "transition_slopes",
     "transition_weights",
@@ -57,6 +58,23 @@ def transition_weights(gamma, k, x):
                     two = values[t, 1] if second == 1 else 1.0 - values[t, 1]
                     weights[t, 2 * first + second] = one * two
     return values, weights
+
+
+@kernel
+def transition_moments(weights, products):
+    """Sums of w w' (K, K) and of w times the products of residuals (K, Q), for weights (T, K) and products (T, Q)."""
+    nobs, regimes = weights.shape
+    width = products.shape[1]
+    square = np.zeros((regimes, regimes))
+    cross = np.zeros((regimes, width))
+    for t in range(nobs):
+        for i in range(regimes):
+            w = weights[t, i]
+            for j in range(regimes):
+                square[i, j] += w * weights[t, j]
+            for q in range(width):
+                cross[i, q] += w * products[t, q]
+    return square, cross
 
 
 @kernel
