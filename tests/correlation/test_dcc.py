@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from cryptoequity.correlation import CCC, DCC, CorrelationFit
-from cryptoequity.correlation import spec as spec_module
+from cryptoequity.correlation import model as model_module
 from cryptoequity.errors import BoundaryWarning, ConvergenceError, ConvergenceWarning, DataError, SpecError
 from cryptoequity.estimation import optimize
 from cryptoequity.volatility import GARCH, fit_margins
@@ -208,7 +208,7 @@ def test_stopping_short(margins, monkeypatch):
     def hurried(*args, **options):
         return optimize.maximize(*args, **{**options, "max_iter": 1})
 
-    monkeypatch.setattr(spec_module, "maximize", hurried)
+    monkeypatch.setattr(model_module, "maximize", hurried)
     with pytest.warns(ConvergenceWarning, match=r"DCC\(1,1\)-normal: no convergence in 1 iterations"):
         fit = DCC().fit(margins)
     assert not fit.converged

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract import check_adjoint, check_brute_force, check_scores, check_simulation, normalized
+from cryptoequity.correlation import CorrelationFit
 from cryptoequity.correlation.asymmetric import ADCC, AGDCC, AGDCCLikelihood
 from cryptoequity.correlation.cdcc import CDCC, CDCCLikelihood
 from cryptoequity.correlation.dcc import DCC
 from cryptoequity.correlation.orders import OrdersLikelihood, fall_moment, fall_rate
-from cryptoequity.errors import SpecError
+from cryptoequity.correlation.spec import climb_correlation
+from cryptoequity.correlation.stacking import stacked_moments
+from cryptoequity.errors import BoundaryWarning, SpecError
 from cryptoequity.kernels.dcc import dcc_simulate
+from cryptoequity.volatility import fit_margins
 from strategies import seeds
 
 
@@ -253,3 +259,138 @@ def test_fall_rate_is_the_mean_of_the_product():
 def test_choices_that_cannot_be(make, message):
     with pytest.raises(SpecError, match=message):
         make()
+
+
+@pytest.fixture(scope="module")
+def margins(sim_dcc3):
+    return fit_margins(sim_dcc3)
+
+
+def test_general_models_reach_at_least_their_special_cases(margins):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BoundaryWarning)
+        fits = {
+            spec.name: spec.fit(margins)
+            for spec in (DCC(), DCC(p=2, q=2), ADCC(), AGDCC(), AGDCC(asymmetric=False), CDCC())
+        }
+    value = {name: fit.loglikelihood for name, fit in fits.items()}
+    assert value["DCC(2,2)-normal"] >= value["DCC(1,1)-normal"] - 1e-6
+    assert value["ADCC(1,1,1)-normal"] >= value["DCC(1,1)-normal"] - 1e-6
+    assert value["G-DCC(diagonal)-normal"] >= value["DCC(1,1)-normal"] - 1e-4
+    assert value["AG-DCC(diagonal)-normal"] >= value["ADCC(1,1,1)-normal"] - 1e-4
+    assert abs(value["cDCC(1,1)-normal"] - value["DCC(1,1)-normal"]) < 3
+    for fit in fits.values():
+        assert fit.converged
+        again = CorrelationFit.from_json(fit.to_json())
+        np.testing.assert_allclose(again.std_err, fit.std_err, rtol=1e-10)
+        np.testing.assert_allclose(again.correlations(), fit.correlations(), rtol=1e-12)
+        same = fit.filter(fit.returns)
+        np.testing.assert_allclose(same.correlations(), fit.correlations(), atol=1e-9)
+        ahead = fit.forecast(5, method="Q").correlation
+        np.testing.assert_allclose(ahead.iloc[0], fit.forecast(1).correlation.iloc[0], atol=1e-12)
+        band = fit.correlation_band("A", "B", draws=50)
+        assert (band["lower"] <= band["upper"]).all()
+
+
+@pytest.mark.parametrize("spec", [ADCC(), CDCC(), DCC(p=2, q=1)], ids=str)
+def test_permuting_assets_permutes_the_answer(spec, margins):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BoundaryWarning)
+        one, turned = spec.fit(margins), spec.fit(margins.select("C", "A", "B"))
+    np.testing.assert_allclose(turned.loglikelihood, one.loglikelihood, atol=1e-5)
+    np.testing.assert_allclose(turned.theta, one.theta, atol=1e-4)
+    np.testing.assert_allclose(turned.std_err["corr.A.B"], one.std_err["corr.A.B"], rtol=1e-2)
+
+
+@pytest.mark.parametrize("spec", [ADCC(dist="t"), CDCC(), DCC(p=2, q=1), AGDCC(asymmetric=False)], ids=str)
+def test_the_system_equals_differences_of_its_scores(spec, margins):
+    """A31 and A32 by moving residuals and targets themselves; A21 by moving residuals and taking the target again."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BoundaryWarning)
+        fit = spec.fit(margins)
+    lik, theta = fit.likelihood, fit.theta
+    parts, dzs = [one.part for one in margins.fits], [one.dz for one in margins.fits]
+    bread, _, last, edges = stacked_moments(lik, fit.optimum, parts, dzs, "exact")
+    jacobian = last.jacobian
+    slope = lik.nuisance_slope(theta)
+    own = bread[edges[4] :]
+
+    def mean_score(z, nuisance):
+        """The moment of theta as it enters the stack: with the target at rest, plus its slope where it moves."""
+        moved = lik.fixed(z, None, nuisance)
+        score = moved.evaluate(theta, 1)[1].mean(axis=0)
+        if slope is not None:
+            score = score + moved.adjoint(theta)[1] @ slope / lik.nobs
+        return score @ jacobian
+
+    for k in range(3):
+        for j in range(dzs[k].shape[1]):
+            size = 1e-5 / np.abs(dzs[k][:, j]).mean()
+            move = np.zeros_like(lik.z)
+            move[:, k] = size * dzs[k][:, j]
+            ends = [mean_score(lik.z + sign * move, lik.nuisance) for sign in (1.0, -1.0)]
+            wanted = (ends[0] - ends[1]) / (2 * size)
+            np.testing.assert_allclose(own[:, edges[k] + j], wanted, rtol=2e-3, atol=2e-5 * np.abs(own).max())
+    for m in range(lik.nuisance.size):
+        move = np.zeros(lik.nuisance.size)
+        move[m] = 1e-5
+        ends = [mean_score(lik.z, lik.nuisance + sign * move) for sign in (1.0, -1.0)]
+        got = own[:, edges[3] + m]
+        np.testing.assert_allclose(got, (ends[0] - ends[1]) / 2e-5, rtol=2e-3, atol=2e-5 * np.abs(own).max())
+
+
+def simulated(spec, theta, target, falls, nobs, rng):
+    """Returns of GARCH margins with correlations of the model itself."""
+    n = target.shape[0]
+    seedling = spec.model(rng.standard_normal((50, n)))
+    if seedling.nuisance_names()[-1].startswith("fall"):
+        nuisance = np.concatenate([target[seedling.pairs], falls[seedling.triangle]])
+    else:
+        seedling.settle(np.array(theta))
+        nuisance = target[seedling.pairs]
+    model = seedling.fixed(rng.standard_normal((5, n)), None, nuisance)
+    z, _ = model.simulate(np.array(theta), rng.standard_normal((nobs, n)))
+    return z
+
+
+@pytest.mark.parametrize(
+    ("spec", "theta"),
+    [(DCC(p=2, q=1), [0.03, 0.03, 0.9]), (ADCC(), [0.03, 0.04, 0.9]), (CDCC(), [0.05, 0.92])],
+    ids=str,
+)
+def test_estimates_centre_on_the_truth(spec, theta):
+    rng = np.random.default_rng(11)
+    target = np.array([[1.0, 0.5, 0.3], [0.5, 1.0, 0.4], [0.3, 0.4, 1.0]])
+    level = fall_rate(target)[0]
+    np.fill_diagonal(level, 0.5)
+    rows = []
+    for _ in range(25):
+        z = simulated(spec, theta, target, level, 1500, rng)
+        lik, optimum = climb_correlation(spec, z)
+        lik.settle(optimum.theta)
+        rows.append([*optimum.theta, *lik.target[lik.pairs]])
+    rows = np.array(rows)
+    truth = np.array([*theta, 0.5, 0.3, 0.4])
+    away = (rows.mean(axis=0) - truth) / (rows.std(axis=0, ddof=1) / np.sqrt(len(rows)))
+    assert (np.abs(away[len(theta) :]) < 3.5).all(), away
+    # news and persistence trade places in finite samples: their sum is what must be right
+    total = rows[:, : len(theta)].sum(axis=1)
+    assert abs(total.mean() - sum(theta)) < 0.015
+
+
+def test_influence_of_the_targets_of_adcc_has_the_spread_of_the_targets():
+    """Errors of both moments from their influence functions against their spread over samples."""
+    rng = np.random.default_rng(5)
+    target = np.array([[1.0, 0.5], [0.5, 1.0]])
+    level = fall_rate(target)[0]
+    np.fill_diagonal(level, 0.5)
+    spec, theta = ADCC(), np.array([0.03, 0.04, 0.92])
+    moments, errors = [], []
+    for _ in range(150):
+        z = simulated(spec, theta, target, level, 1500, rng)
+        model = spec.model(z)
+        moments.append(model.nuisance)
+        influence = model.nuisance_moments(theta, "exact")
+        errors.append(influence.std(axis=0) / np.sqrt(1500))
+    ratio = np.mean(errors, axis=0) / np.std(moments, axis=0, ddof=1)
+    assert ((0.8 < ratio) & (ratio < 1.25)).all(), ratio

@@ -3,13 +3,14 @@ r"""ADCC and the diagonal AG-DCC (Cappiello, Engle & Sheppard 2006): correlation
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import SpecError, check_option
+from ..estimation.optimize import Optimum, maximize
 from ..estimation.params import Array, Block, Layout, interval
 from ..kernels.agdcc import agdcc_adjoint, agdcc_filter, agdcc_path, agdcc_simulate
 from ..volatility import Margins
@@ -106,6 +107,7 @@ class AGDCCLikelihood(AsymmetricTarget):
     ) -> None:
         super().__init__(z, dist=dist, names=names, target=target, falls=falls)
         self.asymmetric = asymmetric
+        self.barrier = 0.0
         letters = ("a", "g", "b") if asymmetric else ("a", "b")
         blocks: list[Block] = [
             interval(f"agdcc.{letter}.{name}", 0.0, _LARGEST) for letter in letters for name in self.names
@@ -126,7 +128,82 @@ class AGDCCLikelihood(AsymmetricTarget):
         loglik, score, _ = agdcc_filter(*self.split(theta), *self.density(theta), self.z, self.target, self.falls, want)
         if not self.asymmetric:
             score = np.delete(score, np.s_[self.n : 2 * self.n], axis=1)
+        if self.barrier and np.isfinite(loglik[0]):
+            value, slope = self._log_det(theta)
+            loglik = loglik + self.barrier * value / self.nobs
+            if want:
+                score[:, : slope.size] += self.barrier * slope / self.nobs
         return loglik, score
+
+    def intercept(self, theta: Array) -> Array:
+        """The matrix C, (N, N)."""
+        a, g, b = self.split(theta)
+        out: Array = (1.0 - np.outer(a, a) - np.outer(b, b)) * self.target - np.outer(g, g) * self.falls
+        return out
+
+    def _log_det(self, theta: Array) -> tuple[float, Array]:
+        """ln|C| and its slope by the roots."""
+        c = self.intercept(theta)
+        inverse = np.linalg.inv(c)
+        a, g, b = self.split(theta)
+        parts = [(a, self.target), (g, self.falls), (b, self.target)]
+        slopes = [-2.0 * (inverse * moment) @ root for root, moment in parts]
+        if not self.asymmetric:
+            del slopes[1]
+        return float(np.linalg.slogdet(c)[1]), np.concatenate(slopes)
+
+    def climb(
+        self,
+        starts: Sequence[Array],
+        *,
+        polish: int | None = None,
+        tol: float = 1e-8,
+        curvature: Array | None = None,
+        strict: bool = False,
+    ) -> Optimum:
+        """Climb behind a fading barrier ln|C|: the feasible set is curved, and many optima lie on its edge.
+
+        One start is the scalar model, whose likelihood the general one must at least reach.
+        """
+        points = list(starts)
+        if curvature is None:
+            scalar = OrdersLikelihood(
+                self.z,
+                orders=(1, int(self.asymmetric), 1),
+                dist="t" if self.student else "normal",
+                target=self.target,
+                falls=self.falls,
+            )
+            best = scalar.climb(list(scalar.starts()))
+            kinds = 3 if self.asymmetric else 2
+            # a little inside: a root of zero has no slope
+            roots = np.sqrt(np.maximum(best.theta[:kinds], 1e-5))
+            points.append(np.array([*np.repeat(roots, self.n), *best.theta[kinds:]]))
+        try:
+            for self.barrier in (1.0, 0.1, 0.01, 1e-3):
+                optimum = maximize(self, points, polish=polish or self.polish, tol=max(tol, 1e-6))
+                points = [optimum.theta]
+        finally:
+            self.barrier = 0.0
+        last = maximize(self, points, polish=1, tol=tol, strict=strict and not self.on_edge(points[0]))
+        if not last.converged and self.on_edge(last.theta):
+            return replace(last, converged=True, reason="")
+        return last
+
+    def on_edge(self, theta: Array) -> bool:
+        """Whether the intercept is about to lose definiteness."""
+        values = np.linalg.eigvalsh(self.intercept(theta))
+        return bool(values[0] < 1e-3 * values[-1])
+
+    def concerns(self, optimum: Optimum) -> tuple[str, ...]:
+        """What the reader must know of a solution on the edge."""
+        if not self.on_edge(optimum.theta):
+            return ()
+        lowest = float(np.linalg.eigvalsh(self.intercept(optimum.theta))[0])
+        return (
+            f"the intercept is at the edge of the positive definite matrices (smallest eigenvalue {lowest:.1e}): "
+            "standard errors take the edge for open country and are not valid",
+        )
 
     def path(self, theta: Array, rows: npt.ArrayLike, cols: npt.ArrayLike) -> Array:
         """Correlations of the pairs, (T, pairs)."""

@@ -16,9 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SpecError
-from ..estimation.optimize import Optimum
+from ..estimation.optimize import Optimum, maximize
 from ..estimation.params import Array, Block, Layout, interval
 from ..volatility.density import t_constants
+
+# numbers of the largest block of paths held at a time
+_CELLS = 2_000_000
 
 __all__ = ["PathModel", "TargetModel", "matrix_of", "nu_block", "second_moment_target"]
 
@@ -145,8 +148,30 @@ class PathModel:
 
     # --- what has a general answer
 
+    def climb(
+        self,
+        starts: Sequence[Array],
+        *,
+        polish: int | None = None,
+        tol: float = 1e-8,
+        curvature: Array | None = None,
+        strict: bool = False,
+    ) -> Optimum:
+        """Maximise; a model with a feasible set that is no box may have its own way."""
+        return maximize(self, starts, polish=polish or self.polish, tol=tol, curvature=curvature, strict=strict)
+
     def settle(self, theta: Array) -> None:
         """Fix what a nuisance that moves with theta is at the estimate; nothing to do for most models."""
+
+    def correlated(self, theta: Array) -> Array:
+        """Variables (T, N) whose conditional correlation is R_t: the residuals, unless the model transforms them."""
+        del theta
+        return self.z
+
+    def reshaped(self, margins: Sequence[Array]) -> PathModel:
+        """Return the model for other parameters of its margins, where it reads more of them than residuals."""
+        del margins
+        return self
 
     def expected(self, theta: Array, horizon: int, method: str, driver: Array | None = None) -> Array:
         """Closed-form correlation forecasts (H, N, N); models without one refuse."""
@@ -192,6 +217,34 @@ class PathModel:
 
     def nuisance_slope(self, theta: Array) -> Array | None:
         """Derivative of the nuisance by theta, (P, K); None where it does not depend on theta."""
+        del theta
+        return None
+
+    def contracted_moments(self, theta: Array, noise: str, weights: Array) -> Array:
+        """`nuisance_moments` times the rows of ``weights`` (K, P): (T, K).
+
+        A model of many assets overrides this and `contracted_tangent` so that no array T×P is built.
+        """
+        out: Array = self.nuisance_moments(theta, noise) @ weights.T
+        return out
+
+    def contracted_tangent(self, theta: Array, dzs: Sequence[Array], weights: Array) -> list[Array]:
+        """``weights`` (K, P) times `nuisance_tangent`: (K, K_i) for each margin."""
+        return [weights @ block for block in self.nuisance_tangent(theta, dzs)]
+
+    def composite(self, rows: npt.NDArray[np.int64], cols: npt.NDArray[np.int64]) -> PathModel:
+        """Return the model whose `evaluate` is the mean over these pairs of the bivariate likelihoods."""
+        del rows, cols
+        raise SpecError(
+            f"{type(self).__name__} has no composite likelihood: use method='ml', or DCC, the model whose pairs "
+            "follow the same recursion alone as together."
+        )
+
+    def margin_noise(self, theta: Array) -> tuple[Array, Array] | None:
+        """What margins estimated without parameters (ranks) add to the influence on nuisance (T, P) and theta (T, K).
+
+        None where margins have parameters, or enter through their residuals alone.
+        """
         del theta
         return None
 
@@ -251,6 +304,47 @@ class TargetModel(PathModel):
         if noise == "exact" and self.dynamic:
             moments = self.memory(theta) * (moments - self.expected_moments(theta))
         return self.shrink * moments
+
+    def second_moment_contracted(self, theta: Array, noise: str, weights: Array) -> Array:
+        r"""`contracted_moments` of the scaled second moment without an array T×P.
+
+        With the weights of one row as a symmetric matrix V of zero diagonal and :math:`w_i=z_i/\sqrt{M_{ii}}`,
+        :math:`\sum_{i<j}V_{ij}m_{ij}=\tfrac12w'Vw-\tfrac12\sum_iw_i^2(V\circ\bar R)_{i\cdot}1`.
+        Expectations given the past are summed over blocks of the pairs that have a weight.
+        """
+        rows, cols = self.pairs
+        w = self.z / np.sqrt(self.diagonal)
+        out = np.empty((self.nobs, len(weights)))
+        for k, flat in enumerate(weights):
+            v = matrix_of(flat, self.n)
+            np.fill_diagonal(v, 0.0)
+            products = 0.5 * np.einsum("ti,ti->t", w @ v, w)
+            if noise == "moment":
+                out[:, k] = products - 0.5 * float((v * self.target).sum())
+            else:
+                out[:, k] = products - 0.5 * (w**2 @ (v * self.target).sum(axis=1))
+        if noise == "exact" and self.dynamic:
+            used = np.flatnonzero((weights != 0.0).any(axis=0))
+            size = max(1, _CELLS // self.nobs)
+            for first in range(0, used.size, size):
+                some = used[first : first + size]
+                gap = self.path(theta, rows[some], cols[some]) - self.target[rows[some], cols[some]]
+                out -= gap @ weights[:, some].T
+            out *= self.memory(theta)
+        return self.shrink * out
+
+    def second_moment_tangent(self, dzs: Sequence[Array], weights: Array) -> list[Array]:
+        """`contracted_tangent` of the scaled second moment without an array P×K."""
+        scale = np.sqrt(self.diagonal)
+        w = self.z / scale
+        out = [np.empty((len(weights), dz.shape[1])) for dz in dzs]
+        for k, flat in enumerate(weights):
+            v = matrix_of(flat, self.n)
+            np.fill_diagonal(v, 0.0)
+            slope = (w @ v - w * (v * self.target).sum(axis=1)) / scale * (self.shrink / self.nobs)
+            for i, dz in enumerate(dzs):
+                out[i][k] = slope[:, i] @ dz
+        return out
 
     def nuisance_tangent(self, theta: Array, dzs: Sequence[Array]) -> list[Array]:
         """Derivative of the scaled second moment along each margin's residuals."""

@@ -19,7 +19,7 @@ import pandas as pd
 from ..data.checks import check_returns
 from ..errors import BoundaryWarning, ConvergenceWarning, DataError, SpecError, check_option
 from ..estimation.inference import COV_TYPES, spread
-from ..estimation.optimize import Optimum, maximize
+from ..estimation.optimize import Optimum
 from ..estimation.params import Array
 from ..estimation.results import Estimate
 from ..volatility import EGARCH, GARCH, Margins, fit_margins
@@ -124,13 +124,10 @@ class CorrelationSpec:
         if not fit.converged and fit.optimum is not None:
             warnings.warn(f"{self.name}: {fit.optimum.reason}", ConvergenceWarning, stacklevel=2)
         own = [name for name in fit.at_bound if name in fit.likelihood.layout.names]
-        if own:
-            why = "".join(f"; {concern}" for concern in fit.concerns)
-            warnings.warn(
-                f"{self.name}: on the bound or not identified, no standard error: {', '.join(own)}{why}",
-                BoundaryWarning,
-                stacklevel=2,
-            )
+        found = [f"on the bound or not identified, no standard error: {', '.join(own)}"] if own else []
+        found += fit.concerns
+        if found:
+            warnings.warn(f"{self.name}: {'; '.join(found)}", BoundaryWarning, stacklevel=2)
         return fit
 
 
@@ -250,7 +247,7 @@ def _climb(
     if lik.layout.size == 0:
         return None
     starts = list(lik.starts()) if start is None else [start]
-    return maximize(lik, starts, polish=lik.polish, tol=tol, curvature=curvature, strict=strict)
+    return lik.climb(starts, tol=tol, curvature=curvature, strict=strict)
 
 
 def estimate_correlation(
