@@ -13,6 +13,7 @@ from ..estimation.params import Array, Layout
 from ..volatility import ArchMargin, MarginFit
 from ..volatility.likelihood import MarginLikelihood
 from .model import PathModel
+from .named_covariance import FULL_MOST
 
 if TYPE_CHECKING:
     from .fit import CorrelationFit
@@ -58,6 +59,11 @@ def correlation_band(
     """
     if not 0.0 < level < 1.0:
         raise SpecError(f"level={level}: a level lies between 0 and 1, e.g. 0.95.")
+    if len(fit.names) > FULL_MOST:
+        raise SpecError(
+            f"a band needs the joint covariance of margins, target and parameters, which a fit of {len(fit.names)} "
+            f"columns does not hold (up to {FULL_MOST}): fit the pair with fewer others."
+        )
     if draws < 50:
         raise SpecError(f"draws={draws}: quantiles of fewer than 50 paths are noise.")
     estimate = fit.correlation(i, j)
@@ -155,6 +161,7 @@ def _path(
             return None
         columns.append(z)
     lik = fit.likelihood.fixed(np.stack(columns, axis=1), fit.likelihood.driver, nuisance)
+    lik = lik.reshaped([theta[first:stop] for first, stop in zip(ends[:-2], ends[1:-1], strict=True)])
     path: Array = lik.path(own, [pair[0]], [pair[1]])[:, 0]
     return path if np.isfinite(path).all() else None
 

@@ -13,14 +13,19 @@ from ..data.checks import check_returns
 from ..errors import DataError, SpecError, check_option
 from ..estimation.params import Array
 from ..estimation.results import Estimate, FitMixin
-from ..table import Table
+from ..table import Table, format_number
 from ..volatility import ArchMargin, MarginFit, Margins
 from ..volatility.garch import optimum_from_dict, optimum_to_dict, simulate_margin
 from ..volatility.margins import gather
+from .composite import JOINT_MOST, Pairs, joint_loglik
 from .model import PathModel, TargetModel
+from .named_covariance import FULL_MOST
 
 if TYPE_CHECKING:
     from .spec import CorrelationSpec
+
+# numbers of the largest block of paths held at a time
+_CELLS = 4_000_000
 
 __all__ = ["CorrelationFit", "Forecast", "draw_shocks", "whiten"]
 
@@ -51,6 +56,7 @@ class CorrelationFit(FitMixin):
     ----------
     spec : the specification. margins : the fitted margins. theta : the correlation step's own parameters.
     loglik_obs : (T,) joint log-likelihood of each date. driver : (T, M) what drives the correlation, or None.
+    pairs : the pairs of a composite likelihood, or None.
     """
 
     _title: ClassVar[str] = "Correlation"
@@ -63,6 +69,7 @@ class CorrelationFit(FitMixin):
     likelihood: PathModel = field(repr=False)
     options: tuple[str, str, int | None] = field(repr=False)
     driver: pd.DataFrame | None = field(default=None, repr=False)
+    pairs: Pairs | None = None
 
     @property
     def estimate(self) -> Estimate:
@@ -115,15 +122,27 @@ class CorrelationFit(FitMixin):
     def summary(self) -> Table:
         """Return the fit as a table; the same fit always gives the same text."""
         table = super().summary()
-        return replace(table, notes=(*table.notes, *(f"Note: {concern}." for concern in self.concerns)))
+        rows, notes = table.rows, [*table.notes, *(f"Note: {concern}." for concern in self.concerns)]
+        if self.pairs is not None:
+            reached = format_number(self.pairs.loglik)
+            notes.append(f"composite likelihood, mean of {self.pairs.text}: log-likelihood of the residuals {reached}")
+            if len(self.names) > JOINT_MOST:
+                notes.append(f"no joint log-likelihood: computed up to {JOINT_MOST} columns after a composite fit")
+        if len(self.names) > FULL_MOST:
+            rows = tuple(row for row in rows if row[0] in self.likelihood.layout.names)
+            notes.append("margins: fit.margins.summary(); the target, fit.target, has no standard errors here")
+        return replace(table, rows=rows, notes=tuple(notes))
 
     def _title_line(self) -> str:
+        if len(self.names) > FULL_MOST:
+            return f"{self.spec.name}: {len(self.names)} columns, {self.names[0]} to {self.names[-1]}"
         return f"{self.spec.name}: {', '.join(self.names)}"
 
     def _reference_keys(self) -> tuple[str, ...]:
         own = self.spec.references
         margins = tuple(key for fit in self.margins.fits for key in fit._reference_keys())
-        return (*own, *margins, "neweymcfadden1994")
+        pairs = () if self.pairs is None else ("pakel2021",)
+        return (*own, *pairs, *margins, "neweymcfadden1994")
 
     def _position(self, name: str) -> int:
         if name not in self.names:
@@ -153,7 +172,10 @@ class CorrelationFit(FitMixin):
     def correlation_at(self, date: Any) -> pd.DataFrame:
         """The correlation matrix of one date, (N, N)."""
         at = self.std_resid.index.get_loc(date)
-        flat = self.likelihood.path(self.theta, *self.likelihood.pairs)[at]
+        rows, cols = self.likelihood.pairs
+        size = max(1, _CELLS // self.nobs)
+        blocks = [slice(first, first + size) for first in range(0, rows.size, size)]
+        flat = np.concatenate([self.likelihood.path(self.theta, rows[part], cols[part])[at] for part in blocks])
         return pd.DataFrame(self.likelihood.matrix(flat), list(self.names), list(self.names))
 
     def covariance_at(self, date: Any) -> pd.DataFrame:
@@ -296,7 +318,7 @@ class CorrelationFit(FitMixin):
         lik = self.likelihood.fixed(z, None if drivers is None else drivers.to_numpy(float))
         if lik.timed:
             lik = lik.since(self._place(margins.std_resid.index))
-        loglik = lik.evaluate(self.theta, 0)[0] - np.log(margins.volatility.to_numpy()).sum(axis=1)
+        loglik = joint_loglik(lik, self.theta, self.pairs) - np.log(margins.volatility.to_numpy()).sum(axis=1)
         old = self.estimate
         estimate = Estimate(
             old.names,
@@ -318,6 +340,7 @@ class CorrelationFit(FitMixin):
             likelihood=lik,
             options=self.options,
             driver=drivers,
+            pairs=self.pairs,
         )
 
     def _place(self, index: pd.Index) -> int:
@@ -343,6 +366,7 @@ class CorrelationFit(FitMixin):
                 "optimum": None if optimum is None else optimum_to_dict(optimum),
                 "options": list(self.options),
                 "driver": None if self.driver is None else {str(k): v.tolist() for k, v in self.driver.items()},
+                "pairs": None if self.pairs is None else [self.pairs.kind, self.pairs.seed],
             }
         )
 
@@ -353,7 +377,7 @@ class CorrelationFit(FitMixin):
 
         content = json.loads(text)
         cov_type, target_noise, lags = content["options"]
-        optimum, driver = content["optimum"], content["driver"]
+        optimum, driver, pairs = content["optimum"], content["driver"], content.get("pairs")
         margins = Margins.from_dict(content["margins"])
         return estimate_correlation(
             spec_from_dict(content["spec"]),
@@ -363,6 +387,7 @@ class CorrelationFit(FitMixin):
             lags,
             optimum=None if optimum is None else optimum_from_dict(optimum),
             driver=None if driver is None else pd.DataFrame(driver, margins.std_resid.index),
+            pairs=None if pairs is None else Pairs(pairs[0], pairs[1]),
         )
 
 
@@ -378,12 +403,13 @@ def whiten(lik: PathModel, theta: Array) -> Array:
     """Shocks u_t = L_t^{-1} z_t with R_t = L_t L_t', (T, N), chunk by chunk: no array of T matrices is held."""
     rows, cols = lik.pairs
     flat = lik.path(theta, rows, cols)
-    out = np.empty_like(lik.z)
+    data = lik.correlated(theta)
+    out = np.empty_like(data)
     size = max(1, 200_000 // lik.n**2)
     for first in range(0, lik.nobs, size):
         part = flat[first : first + size]
         r = np.broadcast_to(np.eye(lik.n), (len(part), lik.n, lik.n)).copy()
         r[:, rows, cols] = r[:, cols, rows] = part
         low = np.linalg.cholesky(r)
-        out[first : first + size] = np.linalg.solve(low, lik.z[first : first + size, :, None])[:, :, 0]
+        out[first : first + size] = np.linalg.solve(low, data[first : first + size, :, None])[:, :, 0]
     return out

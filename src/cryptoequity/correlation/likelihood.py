@@ -7,16 +7,17 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import SpecError
 from ..estimation.params import Array, Block, Layout, subsimplex
 from ..kernels.dcc import (
     dcc_adjoint,
     dcc_adjoint_pair,
     dcc_filter,
     dcc_filter_pair,
+    dcc_last,
     dcc_path,
     dcc_simulate,
 )
-from ..volatility.likelihood import ewma_backcast
 from .model import PathModel, TargetModel, matrix_of, nu_block, second_moment_target
 
 __all__ = ["CorrelationLikelihood", "decaying", "second_moment_target"]
@@ -63,8 +64,8 @@ class CorrelationLikelihood(TargetModel):
             self.weights = 0.94 ** np.arange(int(np.sqrt(self.z.shape[0])) + 1)
             self.weights /= self.weights.sum()
             head = self.z[: self.weights.size]
-            squares = head[:, :, None] * head[:, None, :]
-            self.start: Array = ewma_backcast(squares, 0.94, self.weights.size)
+            start = (self.weights[:, None] * head).T @ head
+            self.start: Array = 0.5 * (start + start.T)  # symmetric to the last bit
         else:
             self.start = self.target
         rows, cols = np.tril_indices(2)
@@ -107,24 +108,52 @@ class CorrelationLikelihood(TargetModel):
 
     def next_q(self, theta: Array) -> Array:
         """Q_{T+1}, (N, N)."""
-        a, b, nu, const = self.split(theta)
-        return dcc_filter(a, b, nu, const, self.z, self.target, self.start, self.start, 0)[2]  # type: ignore[no-any-return]
+        a, b, _, _ = self.split(theta)
+        return dcc_last(a, b, self.z, self.target, self.start, self.start)  # type: ignore[no-any-return]
 
     def adjoint(self, theta: Array) -> tuple[Array, Array]:
         """Gradient of the total log-likelihood by z (T, N), target held fixed, and by the target's pairs (P,)."""
-        a, b, nu, const = self.split(theta)
-        if self._pair is not None:
-            target, start = self._pair
-            out = dcc_adjoint_pair(a, b, nu, const, self.z, target, start, start)
-        else:
-            out = dcc_adjoint(a, b, nu, const, self.z, self.target, self.start, self.start)
-        dz, dtarget, dstart, dstart_q = out
+        dz, dtarget, dstart, dstart_q = self._adjoint(theta)
         if self.presample == "target":
             dtarget = dtarget + dstart + dstart_q
         else:
             head = self.weights.size
             dz[:head] += 2.0 * self.weights[:, None] * (self.z[:head] @ (dstart + dstart_q))
         return dz, 2.0 * dtarget[self.pairs]
+
+    def _adjoint(self, theta: Array) -> tuple[Array, Array, Array, Array]:
+        """Gradients by z (T, N), target, z_0 z_0' and Q_0, (N, N) each."""
+        a, b, nu, const = self.split(theta)
+        if self._pair is not None:
+            target, start = self._pair
+            return dcc_adjoint_pair(a, b, nu, const, self.z, target, start, start)  # type: ignore[no-any-return]
+        return dcc_adjoint(a, b, nu, const, self.z, self.target, self.start, self.start)  # type: ignore[no-any-return]
+
+    def contracted_moments(self, theta: Array, noise: str, weights: Array) -> Array:
+        """See `PathModel.contracted_moments`."""
+        return self.second_moment_contracted(theta, noise, weights)
+
+    def contracted_tangent(self, theta: Array, dzs: Sequence[Array], weights: Array) -> list[Array]:
+        """See `PathModel.contracted_tangent`."""
+        del theta
+        return self.second_moment_tangent(dzs, weights)
+
+    def composite(self, rows: npt.NDArray[np.int64], cols: npt.NDArray[np.int64]) -> PathModel:
+        """Return the mean over pairs of their bivariate likelihoods."""
+        from .composite import CompositeLikelihood
+
+        if not self._dynamic:
+            raise SpecError("CCC is its target and has nothing to gain from pairs: use method='ml'.")
+        return CompositeLikelihood(
+            self.z,
+            rows,
+            cols,
+            dist="t" if self.student else "normal",
+            names=self.names,
+            target=self.target,
+            shrink=self.shrink,
+            presample=self.presample,
+        )
 
     def memory(self, theta: Array) -> float:
         """Return (1 - b) / (1 - a - b)."""

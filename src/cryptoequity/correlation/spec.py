@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,19 +18,21 @@ import pandas as pd
 
 from ..data.checks import check_returns
 from ..errors import BoundaryWarning, ConvergenceWarning, DataError, SpecError, check_option
-from ..estimation.inference import COV_TYPES, spread
+from ..estimation.inference import COV_TYPES
 from ..estimation.optimize import Optimum
 from ..estimation.params import Array
 from ..estimation.results import Estimate
 from ..volatility import EGARCH, GARCH, Margins, fit_margins
 from ..volatility.margins import residual_arrays
+from .composite import Pairs, composite_pairs, joint_loglik
 from .fit import CorrelationFit
 from .model import PathModel, second_moment_target
-from .stacking import stacked_covariance
+from .named_covariance import FULL_MOST, named_covariance
 
 __all__ = ["CorrelationSpec", "check_driver", "climb_correlation", "estimate_correlation", "spec_from_dict"]
 
 DISTS = ("normal", "t")
+METHODS = ("ml", "composite")
 TARGET_NOISE = ("exact", "moment", "none")
 _KINDS: dict[str, type[CorrelationSpec]] = {}
 
@@ -86,6 +88,9 @@ class CorrelationSpec:
         target_noise: str = "exact",
         hac_lags: int | None = None,
         strict: bool = False,
+        method: str = "ml",
+        pairs: str = "contiguous",
+        pair_seed: int | None = None,
     ) -> CorrelationFit:
         """Fit to margins, or to returns whose margins are fitted first.
 
@@ -99,6 +104,15 @@ class CorrelationSpec:
         cov_type : "robust", "hac" (Newey–West, ``hac_lags`` or the integer part of 1.2 T^(1/3)) or "classic".
         target_noise : "exact", "moment" or "none"; see `stacking.stacked_covariance`.
         strict : raise `ConvergenceError` where an optimiser stops short.
+        method : "ml", or "composite": maximise the mean log-likelihood of pairs (Pakel, Shephard, Sheppard & Engle
+            2021), for many columns; DCC(1,1) supports it.
+        pairs : of the composite likelihood: "contiguous" (neighbours in the order of the columns) or "all".
+        pair_seed : draw the order that makes neighbours, instead of the columns' own.
+
+        Notes
+        -----
+        With more than 30 columns the target's elements are not listed, and covariances between a margin's parameters
+        and others are not computed; see `correlation.named_covariance`.
 
         Raises
         ------
@@ -106,6 +120,7 @@ class CorrelationSpec:
         """
         check_option("cov_type", cov_type, COV_TYPES)
         check_option("target_noise", target_noise, TARGET_NOISE)
+        chosen = _as_pairs(method, pairs, pair_seed)
         if not isinstance(data, Margins):
             # a frame is checked where its margins are fitted; anything else is refused here, in words
             frame = data if isinstance(data, pd.DataFrame) else check_returns(data)
@@ -119,7 +134,15 @@ class CorrelationSpec:
             target_noise = "none"
         _check_collinear(data, given=target is not None)
         fit = estimate_correlation(
-            self, data, cov_type, target_noise, hac_lags, strict, driver=drivers, target=_as_target(target, data)
+            self,
+            data,
+            cov_type,
+            target_noise,
+            hac_lags,
+            strict,
+            driver=drivers,
+            target=_as_target(target, data),
+            pairs=chosen,
         )
         if not fit.converged and fit.optimum is not None:
             warnings.warn(f"{self.name}: {fit.optimum.reason}", ConvergenceWarning, stacklevel=2)
@@ -180,6 +203,17 @@ def check_driver(
         if float(np.ptp(values)) <= 1e-12 * float(np.abs(values).max()):
             raise DataError(f"driver {name!r} is constant ({values[0]:g}): it cannot drive anything.")
     return out
+
+
+def _as_pairs(method: str, pairs: str, seed: int | None) -> Pairs | None:
+    """Pairs of the composite likelihood asked for, or None for the full likelihood."""
+    check_option("method", method, METHODS)
+    composite_pairs(2, pairs, seed)  # refuses what it does not know
+    if method == "composite":
+        return Pairs(pairs, seed)
+    if pairs != "contiguous" or seed is not None:
+        raise SpecError("pairs= and pair_seed= choose the pairs of a composite likelihood: add method='composite'.")
+    return None
 
 
 def _as_target(target: pd.DataFrame | Array | None, margins: Margins) -> Array | None:
@@ -260,6 +294,7 @@ def estimate_correlation(
     optimum: Optimum | None = None,
     driver: pd.DataFrame | None = None,
     target: Array | None = None,
+    pairs: Pairs | None = None,
 ) -> CorrelationFit:
     """Estimate (unless ``optimum`` is given) and put standard errors around it."""
     z, volatility = residual_arrays(margins)
@@ -270,51 +305,33 @@ def estimate_correlation(
         target=target,
         margins=margins,
     )
+    objective = lik
+    if pairs is not None:
+        rows, cols = composite_pairs(lik.n, pairs.kind, pairs.seed)
+        objective = lik.composite(rows, cols)
     if optimum is None:
-        optimum = _climb(lik, strict=strict)
+        optimum = _climb(objective, strict=strict)
     theta = np.empty(0) if optimum is None else optimum.theta
     lik.settle(theta)
-    parts = [fit.part for fit in margins.fits]
-    cov, last = stacked_covariance(
-        lik,
-        optimum,
-        parts,
-        [fit.dz for fit in margins.fits],
-        cov_type=cov_type,
-        target_noise=target_noise,
-        lags=hac_lags,
+    if objective is not lik:
+        objective.settle(theta)
+    names, full, cov = named_covariance(
+        objective, optimum, margins, cov_type=cov_type, target_noise=target_noise, lags=hac_lags
     )
-    names = [f"{fit.name}.{name}" for fit in margins.fits for name in fit.estimate.names]
-    moments = lik.nuisance_names()
-    noisy = target_noise != "none"
-    blocks = [part.jacobian for part in parts]
-    blocks.append(np.eye(len(moments)) if noisy else np.zeros((len(moments), 0)))
-    blocks.append(np.zeros((lik.layout.size, 0)) if last is None else last.jacobian)
-    height, width = sum(b.shape[0] for b in blocks), sum(b.shape[1] for b in blocks)
-    jacobian = np.zeros((height, width))
-    i = j = 0
-    for block in blocks:
-        jacobian[i : i + block.shape[0], j : j + block.shape[1]] = block
-        i, j = i + block.shape[0], j + block.shape[1]
-    slope = lik.nuisance_slope(theta) if noisy and last is not None else None
-    if slope is not None and last is not None:
-        jacobian[len(names) : len(names) + len(moments), width - last.jacobian.shape[1] :] = slope @ last.jacobian
-    full = np.concatenate([*(fit.estimate.theta for fit in margins.fits), lik.nuisance, theta])
-    full_cov = spread(cov, jacobian)
-    all_names = (*names, *moments, *lik.layout.names)
+    targets = set(lik.nuisance_names()) if target_noise == "none" and lik.n <= FULL_MOST else set()
     bounded = tuple(
-        name
-        for name, variance in zip(all_names, np.diag(full_cov), strict=True)
-        if np.isnan(variance) and not (name in moments and not noisy)
+        name for name, value in zip(names, np.diag(cov), strict=True) if np.isnan(value) and name not in targets
     )
-    loglik_obs = lik.evaluate(theta, 0)[0] - np.log(volatility).sum(axis=1)
+    loglik_obs = joint_loglik(lik, theta, pairs) - np.log(volatility).sum(axis=1)
+    if pairs is not None and optimum is not None:
+        pairs = replace(pairs, count=rows.size, loglik=optimum.loglik)
     estimate = Estimate(
-        all_names,
+        names,
         full,
-        full_cov,
+        cov,
         float(loglik_obs.sum()),
         z.shape[0],
-        full.size,
+        sum(fit.estimate.theta.size for fit in margins.fits) + lik.nuisance.size + theta.size,
         cov_type if cov_type == "classic" else f"{cov_type}, target noise {target_noise}",
         optimum,
         bounded,
@@ -328,4 +345,5 @@ def estimate_correlation(
         likelihood=lik,
         options=(cov_type, target_noise, hac_lags),
         driver=driver,
+        pairs=pairs,
     )

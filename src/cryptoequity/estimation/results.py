@@ -405,6 +405,20 @@ _BIBLIOGRAPHY = {
         "Related Copulas}, journal={International Statistical Review}, volume={73}, number={1}, pages={111--129}, "
         "year={2005}}"
     ),
+    "pakel2021": (
+        "@article{pakel2021, author={Pakel, Cavit and Shephard, Neil and Sheppard, Kevin and Engle, Robert F.}, "
+        "title={Fitting Vast Dimensional Time-Varying Covariance Models}, journal={Journal of Business \\& Economic "
+        "Statistics}, volume={39}, number={3}, pages={652--668}, year={2021}}"
+    ),
+    "englekelly2012": (
+        "@article{englekelly2012, author={Engle, Robert and Kelly, Bryan}, title={Dynamic Equicorrelation}, "
+        "journal={Journal of Business \\& Economic Statistics}, volume={30}, number={2}, pages={212--228}, year={2012}}"
+    ),
+    "archakovhansen2024": (
+        "@article{archakovhansen2024, author={Archakov, Ilya and Hansen, Peter Reinhard}, title={A Canonical "
+        "Representation of Block Matrices with Applications to Covariance and Correlation Matrices}, journal={Review "
+        "of Economics and Statistics}, volume={106}, number={4}, pages={1099--1113}, year={2024}}"
+    ),
     "harris2020": (
         "@article{harris2020, author={Harris, Kenneth D.}, title={Nonsense Correlations in Neuroscience}, "
         "journal={bioRxiv}, year={2020}, note={2020.11.29.402719}}"
