@@ -96,7 +96,7 @@ class TransitionLikelihood(PathModel):
         self.head = self.pair_count << self.count  # where the transitions' parameters begin
         self._judged: tuple[Optimum, tuple[bool, ...], tuple[str, ...]] | None = None
 
-    polish = 6
+    polish = 11
 
     def drive(self, driver: Array | None, nobs: int, length: int, first: int) -> Array:
         """Driver columns and, where time drives, t / length for rows first + 1, ..., as (T, M)."""
@@ -241,6 +241,21 @@ class TransitionLikelihood(PathModel):
         """The model without its transitions: a constant R, estimated by maximum likelihood."""
         dist = "t" if self.student else "normal"
         return TransitionLikelihood(self.z, dist=dist, prefix="ccc", names=self.names)
+
+    def explicit(self) -> TransitionLikelihood:
+        """The same model with time, where it drives, written out as a driver's column."""
+        if not self.timed:
+            return self
+        dist = "t" if self.student else "normal"
+        return TransitionLikelihood(
+            self.z,
+            dist=dist,
+            prefix=self.prefix,
+            names=self.names,
+            driver=self.states,
+            frame=self.frame,
+            layout=self.layout,
+        )
 
     def alone(self, m: int) -> TransitionLikelihood:
         """The model with transition ``m`` only."""

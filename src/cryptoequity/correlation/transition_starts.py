@@ -15,6 +15,7 @@ import numpy as np
 
 from ..estimation.params import Array
 from ..kernels.stcc import transition_moments, transition_weights
+from .model import second_moment_target
 
 if TYPE_CHECKING:
     from .transition import TransitionLikelihood
@@ -23,8 +24,9 @@ __all__ = ["transition_starts"]
 
 _SPEEDS = (0.7, 2.0, 5.0, 15.0)
 _PLACES = tuple(np.linspace(0.1, 0.9, 11).tolist())
-_ABRUPT = (40.0, 400.0)
-_NU = 8.0
+_ABRUPT = (50.0, 400.0)
+_SHORTLIST, _APART = 60, 5
+_NU = (3.0, 4.0, 6.0, 8.0, 12.0, 25.0, 100.0)
 
 
 def transition_starts(lik: TransitionLikelihood) -> Iterator[Array]:
@@ -46,12 +48,19 @@ class _Search:
         self.lik = lik
         rows, cols = np.triu_indices(lik.n)
         self.rows, self.cols = rows, cols
+        self.diagonal, self.off, self.pairs = np.flatnonzero(rows == cols), np.flatnonzero(rows < cols), lik.pairs
         self.products: Array = np.ascontiguousarray(lik.z[:, rows] * lik.z[:, cols])
+        self.nu = np.empty(0)
         if lik.student:
-            # the weight a t likelihood gives each date under a constant correlation
-            moment = lik.z.T @ lik.z / lik.nobs
-            quad = np.einsum("ti,ti->t", lik.z, np.linalg.solve(moment, lik.z.T).T)
-            self.products *= ((_NU + lik.n) / (_NU - 2.0 + quad))[:, None]
+            # degrees of freedom, and the weight a t likelihood gives each date, under a constant correlation
+            flat = second_moment_target(lik.z)[0][lik.pairs]
+            flat *= 0.999  # inside the bounds of the partial correlations
+            constant = lik.constant()
+            values = [float(constant.evaluate(np.append(flat, nu), 0)[0].sum()) for nu in _NU]
+            nu = _NU[int(np.argmax(values))]
+            self.nu = np.array([nu])
+            quad = np.einsum("ti,ti->t", lik.z, np.linalg.solve(lik.matrix(flat), lik.z.T).T)
+            self.products *= ((nu + lik.n) / (nu - 2.0 + quad))[:, None]
 
     def theta(self, gamma: Array, c: Array) -> Array:
         """Parameters with the regimes that fit these transitions (M,)."""
@@ -63,30 +72,22 @@ class _Search:
         return self._stack(flat, gamma, c)
 
     def _stack(self, flat: Array, gamma: Array, c: Array) -> Array:
-        tail = [_NU] if self.lik.student else []
-        return np.concatenate([flat.ravel(), np.column_stack([gamma, c]).ravel(), tail])
+        return np.concatenate([flat.ravel(), np.column_stack([gamma, c]).ravel(), self.nu])
 
     def _correlations(self, moments: Array) -> Array:
         """Correlations (K, P) of second moments (K, N(N+1)/2), drawn to the identity where they are none."""
-        n = self.lik.n
-        full = np.empty((len(moments), n, n))
-        full[:, self.rows, self.cols] = full[:, self.cols, self.rows] = moments
-        size = np.einsum("kii->ki", full)
-        floor = 0.2 * np.mean(np.abs(size))
-        root = np.sqrt(np.maximum(size, floor))
-        full = full / (root[:, :, None] * root[:, None, :])
-        np.einsum("kii->ki", full)[:] = 1.0
-        lowest = np.linalg.eigvalsh(full)[:, 0]
-        keep = np.where(lowest < 0.05, 0.95 / (1.0 - np.minimum(lowest, 0.05)), 1.0)
-        i, j = np.triu_indices(n, 1)
-        out: Array = keep[:, None] * full[:, i, j]
-        return out
+        size = moments[:, self.diagonal]  # (K, N)
+        root = np.sqrt(np.maximum(size, 0.2 * np.abs(size).mean()))
+        i, j = self.pairs
+        flat: Array = moments[:, self.off] / (root[:, i] * root[:, j])
+        lowest = 1.0 - np.abs(flat[:, 0]) if self.lik.n == 2 else np.linalg.eigvalsh(self._matrices(flat))[:, 0]
+        flat *= np.where(lowest < 0.05, 0.95 / (1.0 - np.minimum(lowest, 0.05)), 1.0)[:, None]
+        return flat
 
     def _matrices(self, flat: Array) -> Array:
         """Matrices (K, N, N) of correlations (K, P)."""
-        n = self.lik.n
-        i, j = np.triu_indices(n, 1)
-        out: Array = np.tile(np.eye(n), (len(flat), 1, 1))
+        i, j = self.pairs
+        out: Array = np.tile(np.eye(self.lik.n), (len(flat), 1, 1))
         out[:, i, j] = out[:, j, i] = flat
         return out
 
@@ -112,10 +113,10 @@ class _Search:
         peaks = np.argwhere(grid >= neighbors.max(axis=0))
         ranked = sorted(peaks.tolist(), key=lambda at: -grid[at[0], at[1]])
         found = [(_SPEEDS[a], float(places[b])) for a, b in ranked[:3]]
-        return found + [(_ABRUPT[k > 0], c) for k, c in enumerate(own.switches(3))]
+        return found + [(speed, c) for c in own.switches(4) for speed in _ABRUPT]
 
     def switches(self, count: int) -> list[float]:
-        """Places (midway between observed values) of the ``count`` best abrupt switches, a twentieth apart at least."""
+        """Places (midway between observed values) of the ``count`` best abrupt switches, not next to each other."""
         lik = self.lik
         s = lik.states[:, 0]
         order = np.argsort(s, kind="stable")
@@ -134,13 +135,15 @@ class _Search:
             full[:, self.rows, self.cols] = full[:, self.cols, self.rows] = moment
             fit = np.einsum("kii->k", np.linalg.solve(r, full))
             total -= 0.5 * count_k * (np.linalg.slogdet(r)[1] + fit)
-        apart = max(1, known.size // 20)
-        found: list[float] = []
-        while len(found) < count and np.isfinite(total).any():
-            best = int(np.argmax(total))
-            found.append(float(0.5 * (known[cut[best]] + known[cut[best] + 1])))
-            total[np.abs(cut - cut[best]) < apart] = -np.inf
-        return found
+        # the best by these sums, then by the likelihood itself
+        best = np.argsort(total)[::-1][:_SHORTLIST]
+        places = 0.5 * (known[cut[best]] + known[cut[best] + 1])
+        exact = [self.value(self.theta(np.array([_ABRUPT[-1]]), np.array([c]))) for c in places]
+        found: list[int] = []
+        for k in np.argsort(exact)[::-1].tolist():
+            if all(abs(int(cut[best[k]] - cut[best[other]])) >= _APART for other in found):
+                found.append(k)
+        return places[found[:count]].tolist()  # type: ignore[no-any-return]
 
     def double(self) -> Iterator[Array]:
         """Pairs of the single transitions' maxima, and each one's best with a coarse grid over the other."""
