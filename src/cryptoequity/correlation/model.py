@@ -94,6 +94,11 @@ class PathModel:
         """Box coordinates without a standard error: on their bound or, as the model sees it, not identified."""
         return optimum.pinned
 
+    def tied(self, optimum: Optimum) -> tuple[str, ...]:
+        """Parameters at a limit that moves with the others: they follow these and have no error of their own."""
+        del optimum
+        return ()
+
     def concerns(self, optimum: Optimum) -> tuple[str, ...]:
         """Sentences on what the estimate does not identify: they go into the warning of the fit and its summary."""
         del optimum
@@ -276,10 +281,17 @@ class TargetModel(PathModel):
     ) -> None:
         """``target`` replaces the second moment; ``shrink`` is its derivative by the second moment."""
         super().__init__(z, dist=dist, names=names, driver=driver)
-        sample, self.diagonal = second_moment_target(self.z)
-        self.target: Array = sample if target is None else np.ascontiguousarray(target, float)
+        self.sample, self.diagonal = second_moment_target(self.z)
+        self.target: Array = self.sample if target is None else np.ascontiguousarray(target, float)
         self.shrink = shrink
         self.nuisance = self.target[self.pairs]
+
+    def take(self, method: str, weight: float) -> None:
+        """Accept that the target is the sample's shrunk by ``method`` with ``weight``, or one that is given.
+
+        The weight is a constant to the errors: it vanishes as the sample grows.
+        """
+        self.shrink = 1.0 - weight if method in ("identity", "constant") else 1.0
 
     def memory(self, theta: Array) -> float:
         """The factor c above."""
@@ -298,7 +310,7 @@ class TargetModel(PathModel):
         """Influence on the target; see `stacking.stacked_covariance`."""
         rows, cols = self.pairs
         w = self.z / np.sqrt(self.diagonal)
-        r = self.target[rows, cols]
+        r = self.sample[rows, cols]
         center = r if noise == "moment" else 0.5 * r * (w[:, rows] ** 2 + w[:, cols] ** 2)
         moments: Array = w[:, rows] * w[:, cols] - center
         if noise == "exact" and self.dynamic:
@@ -352,7 +364,7 @@ class TargetModel(PathModel):
         rows, cols = self.pairs
         scale = np.sqrt(self.diagonal)
         w = self.z / scale
-        r = self.target[rows, cols]
+        r = self.sample[rows, cols]
         out = [np.zeros((rows.size, dz.shape[1])) for dz in dzs]
         for k, (i, j) in enumerate(zip(rows.tolist(), cols.tolist(), strict=True)):
             for one, other in ((i, j), (j, i)):
