@@ -162,6 +162,11 @@ def contracted_covariance(
     if noisy:
         moments += lik.contracted_moments(optimum.theta, target_noise, weights)
         through = lik.contracted_tangent(optimum.theta, dzs, weights)
+    ranks = lik.margin_noise(optimum.theta)
+    if ranks is not None:
+        moments += ranks[1] @ last.jacobian
+        if noisy:
+            moments += ranks[0] @ weights.T
     for i, part in enumerate(parts):
         if part.hessian.size == 0:
             continue
