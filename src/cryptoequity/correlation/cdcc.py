@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import SpecError
 from ..estimation.params import Array, Block, Layout, subsimplex
 from ..kernels.cdcc import cdcc_adjoint, cdcc_filter, cdcc_path, cdcc_simulate, cdcc_star
 from ..volatility import Margins
@@ -43,6 +44,12 @@ class CDCCLikelihood(TargetModel):
         if self.student:
             blocks.append(nu_block(f"{prefix}.nu"))
         self.layout = Layout(blocks)
+
+    def take(self, method: str, weight: float) -> None:
+        """Take a matrix that is given; what is shrunk would have to be shrunk anew at every parameter."""
+        del weight
+        if method != "given":
+            raise SpecError(f"target={method!r}: cDCC takes its target at every parameter; give a matrix or 'sample'.")
 
     def at(self, theta: Array, want: int) -> tuple[Array, Array, Array, Array, Array]:
         """z* (T, N), half log-derivatives of the diagonal (2, T, N), S and its derivatives by a and b."""

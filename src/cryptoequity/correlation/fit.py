@@ -20,6 +20,7 @@ from ..volatility.margins import gather
 from .composite import JOINT_MOST, Pairs, joint_loglik
 from .model import PathModel, TargetModel
 from .named_covariance import FULL_MOST
+from .targets import CorrelationTarget
 
 if TYPE_CHECKING:
     from .spec import CorrelationSpec
@@ -70,6 +71,7 @@ class CorrelationFit(FitMixin):
     options: tuple[str, str, int | None] = field(repr=False)
     driver: pd.DataFrame | None = field(default=None, repr=False)
     pairs: Pairs | None = None
+    given: CorrelationTarget | None = field(default=None, repr=False)
 
     @property
     def estimate(self) -> Estimate:
@@ -367,6 +369,7 @@ class CorrelationFit(FitMixin):
                 "options": list(self.options),
                 "driver": None if self.driver is None else {str(k): v.tolist() for k, v in self.driver.items()},
                 "pairs": None if self.pairs is None else [self.pairs.kind, self.pairs.seed],
+                "target": None if self.given is None else self.given.to_dict(),
             }
         )
 
@@ -376,6 +379,10 @@ class CorrelationFit(FitMixin):
         from .spec import estimate_correlation, spec_from_dict
 
         content = json.loads(text)
+        if content["options"][1] == "joint":
+            from .joint import joint_from_dict
+
+            return joint_from_dict(content)
         cov_type, target_noise, lags = content["options"]
         optimum, driver, pairs = content["optimum"], content["driver"], content.get("pairs")
         margins = Margins.from_dict(content["margins"])
@@ -388,6 +395,7 @@ class CorrelationFit(FitMixin):
             optimum=None if optimum is None else optimum_from_dict(optimum),
             driver=None if driver is None else pd.DataFrame(driver, margins.std_resid.index),
             pairs=None if pairs is None else Pairs(pairs[0], pairs[1]),
+            target=None if content["target"] is None else CorrelationTarget.from_dict(content["target"]),
         )
 
 

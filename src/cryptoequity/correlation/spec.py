@@ -26,13 +26,14 @@ from ..volatility import EGARCH, GARCH, Margins, fit_margins
 from ..volatility.margins import residual_arrays
 from .composite import Pairs, composite_pairs, joint_loglik
 from .fit import CorrelationFit
-from .model import PathModel, second_moment_target
+from .model import PathModel, TargetModel, second_moment_target
 from .named_covariance import FULL_MOST, named_covariance
+from .targets import CorrelationTarget, correlation_target
 
 __all__ = ["CorrelationSpec", "check_driver", "climb_correlation", "estimate_correlation", "spec_from_dict"]
 
 DISTS = ("normal", "t")
-METHODS = ("ml", "composite")
+METHODS = ("ml", "composite", "joint")
 TARGET_NOISE = ("exact", "moment", "none")
 _KINDS: dict[str, type[CorrelationSpec]] = {}
 
@@ -83,7 +84,7 @@ class CorrelationSpec:
         *,
         margins: GARCH | EGARCH | dict[str, GARCH | EGARCH] | None = None,
         driver: pd.Series | pd.DataFrame | None = None,
-        target: pd.DataFrame | Array | None = None,
+        target: str | pd.DataFrame | Array = "sample",
         cov_type: str = "robust",
         target_noise: str = "exact",
         hac_lags: int | None = None,
@@ -100,12 +101,15 @@ class CorrelationSpec:
         margins : margin specification(s) when ``data`` are returns; ``GARCH()`` by default.
         driver : exogenous variable(s) by date, for the models that take them; row t acts on the correlation of
             date t, so lag it beforehand where it is not known before the return.
-        target : (N, N) correlation matrix instead of the sample's, for models that have a target; taken as known.
+        target : "sample" (the second moment scaled to unit diagonal), "identity" or "constant" (linear shrinkage
+            towards no or equal correlation), "nonlinear" (Ledoit & Wolf 2020), or an (N, N) matrix, which is taken as
+            known; see `targets.correlation_target`. For models that have a target.
         cov_type : "robust", "hac" (Newey–West, ``hac_lags`` or the integer part of 1.2 T^(1/3)) or "classic".
         target_noise : "exact", "moment" or "none"; see `stacking.stacked_covariance`.
         strict : raise `ConvergenceError` where an optimiser stops short.
-        method : "ml", or "composite": maximise the mean log-likelihood of pairs (Pakel, Shephard, Sheppard & Engle
-            2021), for many columns; DCC(1,1) supports it.
+        method : "ml"; "composite": maximise the mean log-likelihood of pairs (Pakel, Shephard, Sheppard & Engle
+            2021), for many columns; DCC(1,1) supports it. "joint": margins, target and correlation in one step, for up
+            to five columns of CCC or DCC(1,1); see `joint.fit_joint`.
         pairs : of the composite likelihood: "contiguous" (neighbours in the order of the columns) or "all".
         pair_seed : draw the order that makes neighbours, instead of the columns' own.
 
@@ -130,9 +134,10 @@ class CorrelationSpec:
         if len(data.names) < 2:
             raise DataError(f"a correlation needs two columns; there is only {data.names[0]!r}.")
         drivers = check_driver(driver, data.std_resid.index, self.drivers, self.name)
-        if target is not None:
+        chosen_target = _choose_target(self.name, target, data)
+        if chosen_target is not None and chosen_target.method == "given":
             target_noise = "none"
-        _check_collinear(data, given=target is not None)
+        _check_collinear(data, given=chosen_target is not None)
         fit = estimate_correlation(
             self,
             data,
@@ -141,9 +146,15 @@ class CorrelationSpec:
             hac_lags,
             strict,
             driver=drivers,
-            target=_as_target(target, data),
+            target=chosen_target,
             pairs=chosen,
         )
+        if method == "joint":
+            from .joint import fit_joint
+
+            if chosen_target is not None:
+                raise SpecError("method='joint' estimates the correlation's level; leave target='sample'.")
+            fit = fit_joint(fit, cov_type=cov_type, hac_lags=hac_lags, strict=strict)
         if not fit.converged and fit.optimum is not None:
             warnings.warn(f"{self.name}: {fit.optimum.reason}", ConvergenceWarning, stacklevel=2)
         own = [name for name in fit.at_bound if name in fit.likelihood.layout.names]
@@ -216,25 +227,13 @@ def _as_pairs(method: str, pairs: str, seed: int | None) -> Pairs | None:
     return None
 
 
-def _as_target(target: pd.DataFrame | Array | None, margins: Margins) -> Array | None:
-    """Given target as an array in the margins' order."""
-    if target is None:
+def _choose_target(model: str, target: str | pd.DataFrame | Array, margins: Margins) -> CorrelationTarget | None:
+    """Target other than the sample's; None for the sample's."""
+    if isinstance(target, str) and target == "sample":
         return None
-    names = list(margins.names)
-    if isinstance(target, pd.DataFrame):
-        lost = [name for name in names if name not in target.index or name not in target.columns]
-        if lost:
-            raise DataError(f"target: no row or column for {lost[0]!r}.")
-        target = target.loc[names, names].to_numpy(float)
-    out: Array = np.array(target, float)
-    if out.shape != (len(names), len(names)):
-        raise DataError(f"target has shape {out.shape}; {len(names)} columns need ({len(names)}, {len(names)}).")
-    if not np.allclose(out, out.T, atol=1e-10) or not np.allclose(np.diag(out), 1.0, atol=1e-10):
-        raise DataError("target: a correlation matrix is symmetric with ones on its diagonal.")
-    lowest = float(np.linalg.eigvalsh(out)[0])
-    if not lowest > 0.0:
-        raise DataError(f"target is not positive definite: its smallest eigenvalue is {lowest:.2e}.")
-    return out
+    if isinstance(target, pd.DataFrame | np.ndarray | str):
+        return correlation_target(margins.std_resid, target)
+    raise SpecError(f"target={type(target).__name__}: {model} takes a method's name or an (N, N) matrix.")
 
 
 def _check_collinear(margins: Margins, *, given: bool = False) -> None:
@@ -293,7 +292,7 @@ def estimate_correlation(
     strict: bool = False,
     optimum: Optimum | None = None,
     driver: pd.DataFrame | None = None,
-    target: Array | None = None,
+    target: CorrelationTarget | None = None,
     pairs: Pairs | None = None,
 ) -> CorrelationFit:
     """Estimate (unless ``optimum`` is given) and put standard errors around it."""
@@ -302,9 +301,13 @@ def estimate_correlation(
         z,
         names=margins.names,
         driver=None if driver is None else driver.to_numpy(float),
-        target=target,
+        target=None if target is None else target.correlation,
         margins=margins,
     )
+    if target is not None:
+        if not isinstance(lik, TargetModel):
+            raise SpecError(f"{spec.name} has no target: leave target='sample'.")
+        lik.take(target.method, target.weight)
     objective = lik
     if pairs is not None:
         rows, cols = composite_pairs(lik.n, pairs.kind, pairs.seed)
@@ -318,6 +321,8 @@ def estimate_correlation(
     names, full, cov = named_covariance(
         objective, optimum, margins, cov_type=cov_type, target_noise=target_noise, lags=hac_lags
     )
+    for place in [names.index(name) for name in (() if optimum is None else lik.tied(optimum))]:
+        cov[place, :] = cov[:, place] = np.nan
     targets = set(lik.nuisance_names()) if target_noise == "none" and lik.n <= FULL_MOST else set()
     bounded = tuple(
         name for name, value in zip(names, np.diag(cov), strict=True) if np.isnan(value) and name not in targets
@@ -346,4 +351,5 @@ def estimate_correlation(
         options=(cov_type, target_noise, hac_lags),
         driver=driver,
         pairs=pairs,
+        given=target,
     )

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,6 +60,15 @@ class CorrelationTarget:
         """Return the matrix, labelled by column where names are known."""
         labels: list[str] | range = list(self.names) if self.names else range(self.correlation.shape[0])
         return pd.DataFrame(self.correlation, labels, labels)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able content."""
+        return {**asdict(self), "correlation": self.correlation.tolist(), "names": list(self.names)}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> CorrelationTarget:
+        """Rebuild from `to_dict`."""
+        return cls(**{**content, "correlation": np.array(content["correlation"]), "names": tuple(content["names"])})
 
     def cite(self) -> str:
         """BibTeX of the method; "" for the sample moment and for a matrix that was given."""
