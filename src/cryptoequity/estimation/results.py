@@ -419,6 +419,16 @@ _BIBLIOGRAPHY = {
         "Representation of Block Matrices with Applications to Covariance and Correlation Matrices}, journal={Review "
         "of Economics and Statistics}, volume={106}, number={4}, pages={1099--1113}, year={2024}}"
     ),
+    "vargas2010": (
+        "@article{vargas2010, author={Vargas, Gregorio A.}, title={What Drives the Dynamic Conditional Correlation of "
+        "Foreign Exchange and Equity Returns?}, journal={The Philippine Statistician}, volume={59}, number={1}, "
+        "year={2010}}"
+    ),
+    "colacito2011": (
+        "@article{colacito2011, author={Colacito, Riccardo and Engle, Robert F. and Ghysels, Eric}, title={A Component "
+        "Model for Dynamic Correlations}, journal={Journal of Econometrics}, volume={164}, number={1}, "
+        "pages={45--59}, year={2011}}"
+    ),
     "harris2020": (
         "@article{harris2020, author={Harris, Kenneth D.}, title={Nonsense Correlations in Neuroscience}, "
         "journal={bioRxiv}, year={2020}, note={2020.11.29.402719}}"
