@@ -233,6 +233,22 @@ class TestResult:
 
 
 _BIBLIOGRAPHY = {
+    "silvennoinenterasvirta2015": (
+        "@article{silvennoinenterasvirta2015, author={Silvennoinen, Annastiina and Ter{\\\"a}svirta, Timo}, "
+        "title={Modeling Conditional Correlations of Asset Returns: A Smooth Transition Approach}, "
+        "journal={Econometric Reviews}, volume={34}, number={1--2}, pages={174--197}, year={2015}}"
+    ),
+    "silvennoinenterasvirta2009": (
+        "@article{silvennoinenterasvirta2009, author={Silvennoinen, Annastiina and Ter{\\\"a}svirta, Timo}, "
+        "title={Modeling Multivariate Autoregressive Conditional Heteroskedasticity with the Double Smooth Transition "
+        "Conditional Correlation {GARCH} Model}, journal={Journal of Financial Econometrics}, volume={7}, number={4}, "
+        "pages={373--411}, year={2009}}"
+    ),
+    "berbenjansen2005": (
+        "@article{berbenjansen2005, author={Berben, Robert-Paul and Jansen, W. Jos}, title={Comovement in "
+        "International Equity Markets: A Sectoral View}, journal={Journal of International Money and Finance}, "
+        "volume={24}, pages={832--857}, year={2005}}"
+    ),
     "bollerslev1986": (
         "@article{bollerslev1986, author={Bollerslev, Tim}, title={Generalized Autoregressive Conditional "
         "Heteroskedasticity}, journal={Journal of Econometrics}, volume={31}, number={3}, pages={307--327}, "
