@@ -131,7 +131,12 @@ class FactorLikelihood:
     def _filter(self, theta: Array, want: int) -> tuple[Array, Array, Array]:
         u, generators, alpha, beta = self.split(theta)
         f = np.ascontiguousarray(self.white @ u)
-        loglik, score, mean = gogarch_filter(alpha, beta, f, self.weights, generators, self.moving, self.base, want)
+        turning = int(self.rotate)
+        loglik, score, mean = gogarch_filter(alpha, beta, f, self.weights, turning, self.moving, self.base, want)
+        if want > 0 and turning:
+            # from skew changes of single pairs of factors to the angles
+            rows, cols = np.tril_indices(self.n, -1)
+            score[:, : self.planes] = score[:, : self.planes] @ generators[:, rows, cols].T
         return loglik, score, u @ mean @ u.T
 
     def evaluate(self, theta: Array, want: int) -> tuple[Array, Array]:

@@ -48,15 +48,17 @@ def gogarch_variance(alpha, beta, f, weights):
 
 
 @kernel
-def gogarch_filter(alpha, beta, f, weights, generators, moving, base, want):
+def gogarch_filter(alpha, beta, f, weights, turning, moving, base, want):
     """Gaussian loglik (T,), score (T, M + 2 moving) or (0, ·), and the mean of A (N, N).
+
+    The first M columns of the score, M = N(N-1)/2 when ``turning`` and else 0, are A_ij - A_ji for i > j, rows of
+    the lower triangle one after the other: the derivative along the skew change that is 1 at (i, j). Then come
+    (alpha_1, beta_1, …) of the first ``moving`` factors.
 
     Parameters
     ----------
     alpha, beta : (N,) dynamics; both zero for a factor of constant unit variance.
     f : (T, N) factors with unit second moments. weights : (B,) of the back-cast.
-    generators : (M, N, N) skew matrices d f = E f of the angles.
-    moving : the first so many factors have dynamics to be scored, columns (alpha_1, beta_1, …) after the angles.
     base : what is added to every date, -N/2 ln(2 pi) - ln|det Z|.
 
     Notes
@@ -64,7 +66,7 @@ def gogarch_filter(alpha, beta, f, weights, generators, moving, base, want):
     A variance that is not positive makes ``loglik`` minus infinity at that date.
     """
     nobs, n = f.shape
-    m = generators.shape[0]
+    m = n * (n - 1) // 2 if turning > 0 else 0
     loglik = np.empty(nobs)
     score = np.zeros((nobs if want > 0 else 0, m + 2 * moving))
     total = np.zeros((n, n))
@@ -112,12 +114,12 @@ def gogarch_filter(alpha, beta, f, weights, generators, moving, base, want):
                 for j in range(n):
                     a[i, j] = by_h * kappa[i, j] - f[t, i] * f[t, j] / h[i]
                     total[i, j] += a[i, j]
-            for k in range(m):
-                change = 0.0
+            if turning > 0:
+                k = 0
                 for i in range(n):
                     for j in range(i):
-                        change += generators[k, i, j] * (a[i, j] - a[j, i])
-                score[t, k] = change
+                        score[t, k] = a[i, j] - a[j, i]
+                        k += 1
     return loglik, score, total / nobs
 
 
