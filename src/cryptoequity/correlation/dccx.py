@@ -88,6 +88,10 @@ class DCCXFit(CorrelationFit):
             raise self._refusal(str(out.loglik_obs.index[int(np.argmax(lost))]))
         return out
 
+    def _reference_keys(self) -> tuple[str, ...]:
+        root = "creal2013" if isinstance(self.likelihood, FisherLikelihood) else "engle2002"
+        return tuple(dict.fromkeys((root, *(key for key in super()._reference_keys() if key != "engle2002"))))
+
     def _refusal(self, where: str) -> DataError:
         frame = self.driver if self.driver is not None else pd.DataFrame()
         ranges = ", ".join(f"{name} {one.min():g} to {one.max():g}" for name, one in frame.items())
@@ -175,7 +179,7 @@ class DCCX(CorrelationSpec):
             return self
         kept = tuple(one for m, one in enumerate(self.block) if m not in drop)
         if len(self.block) != count:
-            raise SpecError(f"block= has {len(self.block)} blocks for {count} drivers.")
+            raise SpecError(f"block= has {len(self.block)} blocks for {count} driver(s).")
         return DCCX(self.dist, self.form, kept or None)
 
 
@@ -208,9 +212,7 @@ def block_matrices(block: Any, names: Sequence[str], drivers: int) -> Array:
     """Return the K_m, (M, N, N)."""
     if _one_each(block):
         if len(block) != drivers:
-            raise SpecError(
-                f"block= has {len(block)} blocks; there are {drivers} drivers: give one each, or one for all."
-            )
+            raise SpecError(f"block= has {len(block)} blocks for {drivers} driver(s): give one each, or one for all.")
         parts = [_matrix(one, names) for one in block]
     else:
         parts = [_matrix(block, names)] * drivers

@@ -253,7 +253,7 @@ def _given_target(model: PathModel) -> Array | None:
 
 
 def _wald(fit: CorrelationFit, tested: Sequence[int]) -> tuple[float, float]:
-    r"""Wald statistic of the long-run multipliers, and its p-value: :math:`c_m/(1-a-b)`, in Fisher's z :math:`c_m/(1-b)`.
+    r"""Wald statistic of the long-run multipliers :math:`c_m/(1-a-b)`, in Fisher's z :math:`c_m/(1-b)`; its p-value.
 
     The multipliers are zero when the effects are, and far better known where b is not. NaN where one is at its limit.
     """
