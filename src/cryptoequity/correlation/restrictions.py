@@ -28,6 +28,7 @@ __all__ = ["likelihood_ratio_test", "wald_test", "weighted_chi2_sf"]
 
 _HALF = "half chi2(0), half chi2(1): the parameter is on its bound under the null"
 _CONSTANT = "use a test of constant correlation (engle_sheppard_test, tse_test) or simulate the null"
+_SIMULATE = "simulate the null"
 
 
 def wald_test(fit: Any, restrictions: Restrictions) -> TestResult:
@@ -74,7 +75,7 @@ def wald_test(fit: Any, restrictions: Restrictions) -> TestResult:
     detail: dict[str, Any] = {"restrictions": m}
     if where.lost:
         statistic = math.nan if blind else _quadratic(gap, matrix[:, used], cov)
-        return TestResult("Wald", null, statistic, math.nan, "none", detail, _lost(where))
+        return TestResult("Wald", null, statistic, math.nan, "none", detail, _lost(fit, where))
     if blind and not (m == 1 and where.edge and abs(gap[0]) < 1e-8):
         reason = f"{', '.join(blind)}: no standard error (on a bound, not identified, or taken as known)."
         return TestResult("Wald", null, math.nan, math.nan, "none", detail, reason)
@@ -151,11 +152,11 @@ def likelihood_ratio_test(
     shape = _density_alone(restricted, unrestricted)
     problems = _fatal(restricted, unrestricted, statistic, shape)
     if where is not None and where.lost:
-        problems.append(_lost(where))
+        problems.append(_lost(unrestricted, where))
     if where is not None and where.edge and count > 1:
         problems.append(_edge(where, words))
     stepwise = len(own_parameters(unrestricted)) < unrestricted.estimate.free_count
-    if stepwise and not shape and matrix is None:
+    if not problems and stepwise and not shape and matrix is None:
         problems.append(
             "margins, means or targets were estimated before the last step, so the ratio is a weighted sum of chi2(1); "
             "name the restrictions= to have the weights computed, or use wald_test."
@@ -301,10 +302,11 @@ def _title(fit: Any) -> str:
     return str(fit.spec.name)
 
 
-def _lost(where: NullPoint) -> str:
+def _lost(fit: Any, where: NullPoint) -> str:
     return (
         f"{', '.join(where.lost)} {'has' if len(where.lost) == 1 else 'have'} no effect on the likelihood under the "
-        f"null and cannot be identified there: the statistic has no chi2 law; {_CONSTANT}."
+        f"null and cannot be identified there: the statistic has no chi2 law; "
+        f"{_CONSTANT if hasattr(fit, 'margins') else _SIMULATE}."
     )
 
 
