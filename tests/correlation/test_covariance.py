@@ -65,6 +65,8 @@ def test_paths_are_covariances_and_agree(fit, returns):
     date = returns.index[700]
     np.testing.assert_allclose(fit.covariance_at(date), h[700], rtol=1e-12)
     assert list(fit.covariance_at(date).columns) == list(fit.names)
+    np.testing.assert_allclose(fit.correlation_at(date).loc["A", "C"], fit.correlation("A", "C").loc[date], rtol=1e-12)
+    np.testing.assert_allclose(np.diag(fit.correlation_at(date)), 1.0)
     with pytest.raises(SpecError, match="no column 'Z' in this fit; there are A, B, C"):
         fit.correlation("A", "Z")
     with pytest.raises(SpecError, match="is no single date of the sample, which runs from 2010-01-04"):
@@ -86,6 +88,14 @@ def test_likelihood_is_the_dense_gaussian_one(fit, returns):
     wanted = -0.5 * (3 * np.log(2 * np.pi) + np.linalg.slogdet(h)[1] + quad)
     np.testing.assert_allclose(fit.loglik_obs, wanted, rtol=1e-10)
     np.testing.assert_allclose(fit.loglik_obs.sum(), fit.loglikelihood, rtol=1e-12)
+
+
+def test_whitened_returns_carry_the_quadratic_form(fit, returns):
+    u = fit.whitened()
+    h, deviations = dense(fit), returns.to_numpy() - fit.center
+    quad = np.einsum("ti,ti->t", deviations, np.linalg.solve(h, deviations[:, :, None])[:, :, 0])
+    np.testing.assert_allclose((u**2).sum(axis=1), quad, rtol=1e-9)
+    np.testing.assert_allclose(u[:, 0], deviations[:, 0] / np.sqrt(h[:, 0, 0]), rtol=1e-10)
 
 
 def test_errors_are_a_covariance(fit):

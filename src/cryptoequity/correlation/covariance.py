@@ -166,7 +166,7 @@ class CovarianceSpec:
                 BoundaryWarning,
                 stacklevel=2,
             )
-        for concern in self.concerns(fit.likelihood, fit.names):
+        for concern in fit.concerns:
             warnings.warn(f"{self.name}: {concern}", CryptoEquityWarning, stacklevel=2)
         return fit
 
@@ -241,10 +241,15 @@ class CovarianceFit(FitMixin):
     def _title_line(self) -> str:
         return f"{self.spec.name}: {', '.join(self.names)}"
 
+    @property
+    def concerns(self) -> tuple[str, ...]:
+        """Sentences on what is uncertain about the model on these data."""
+        return self.spec.concerns(self.likelihood, self.names)
+
     def summary(self) -> Table:
         """Return the fit as a table; the same fit always gives the same text."""
         table = super().summary()
-        concerns = tuple(f"Note: {text}." for text in self.spec.concerns(self.likelihood, self.names))
+        concerns = tuple(f"Note: {text}." for text in self.concerns)
         return replace(table, notes=(*table.notes, *concerns, *self.spec.remarks(self.likelihood, self.names)))
 
     def _reference_keys(self) -> tuple[str, ...]:
@@ -290,6 +295,27 @@ class CovarianceFit(FitMixin):
         # one column after the other: nothing of size T x N x N is held
         columns = [self.likelihood.path(self.theta, each, np.full(each.size, j))[where] for j in each]
         return pd.DataFrame(np.column_stack(columns), list(self.names), list(self.names))
+
+    def correlation_at(self, date: Any) -> pd.DataFrame:
+        """The correlation matrix of one date, (N, N)."""
+        h = self.covariance_at(date)
+        return pd.DataFrame(_scaled(h.to_numpy()[None])[0], h.index, h.columns)
+
+    def whitened(self) -> Array:
+        """Shocks u_t = L_t^{-1} (r_t - mu) with H_t = L_t L_t', (T, N): uncorrelated with unit variance if true."""
+        n = len(self.names)
+        rows, cols = np.tril_indices(n)
+        flat = self.likelihood.path(self.theta, rows, cols)
+        deviations = self.returns.to_numpy(float) - self.center
+        out = np.empty_like(deviations)
+        size = max(1, 200_000 // n**2)  # dates at a time: no array of T matrices is held
+        for first in range(0, len(out), size):
+            part = flat[first : first + size]
+            h = np.empty((len(part), n, n))
+            h[:, rows, cols] = h[:, cols, rows] = part
+            low = np.linalg.cholesky(h)
+            out[first : first + size] = np.linalg.solve(low, deviations[first : first + size, :, None])[:, :, 0]
+        return out
 
     def forecast(
         self,
