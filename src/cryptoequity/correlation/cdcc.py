@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from ..errors import SpecError
 from ..estimation.params import Array, Block, Layout, subsimplex
-from ..kernels.cdcc import cdcc_adjoint, cdcc_filter, cdcc_path, cdcc_simulate, cdcc_star
+from ..kernels.cdcc import cdcc_adjoint, cdcc_filter, cdcc_path, cdcc_simulate, cdcc_star, cdcc_star_adjoint
 from ..volatility import Margins
 from .likelihood import _GRID, decaying
-from .model import PathModel, TargetModel, matrix_of, nu_block, second_moment_target
+from .model import CELLS, PathModel, TargetModel, matrix_of, nu_block, second_moment_target
 from .spec import CorrelationSpec
 
 __all__ = ["CDCC", "CDCCLikelihood"]
@@ -149,6 +149,48 @@ class CDCCLikelihood(TargetModel):
                     for sign in (1.0, -1.0)
                 ]
                 out[i][mine, m] = slope.T @ ((ends[0] - ends[1]) / (2.0 * step))
+        return out
+
+    def contracted_moments(self, theta: Array, noise: str, weights: Array) -> Array:
+        """See `PathModel.contracted_moments`: no array T×P."""
+        rows, cols = self.pairs
+        star, _, target, _, _ = self.at(theta, 0)
+        scale = np.sqrt((star**2).mean(axis=0))
+        w = star / scale
+        out = np.empty((self.nobs, len(weights)))
+        owns = []
+        for k, flat in enumerate(weights):
+            v = matrix_of(flat, self.n)
+            np.fill_diagonal(v, 0.0)
+            owns.append((v * target).sum(axis=1))
+            level = 0.5 * owns[k].sum() if noise == "moment" else 0.5 * (w**2 @ owns[k])
+            out[:, k] = 0.5 * np.einsum("ti,ti->t", w @ v, w) - level
+        if noise != "exact":
+            return out
+        used = np.flatnonzero((weights != 0.0).any(axis=0))
+        size = max(1, CELLS // self.nobs)
+        for first in range(0, used.size, size):
+            some = used[first : first + size]
+            qij = self._paths(theta, rows[some], cols[some])[1, :-1] / (scale[rows[some]] * scale[cols[some]])
+            out -= qij @ weights[:, some].T
+        each = np.arange(self.n)
+        variances = self._paths(theta, each, each)[2, :-1] / scale**2
+        out += 0.5 * variances @ np.stack(owns, axis=1)
+        return self.memory(theta) * out
+
+    def contracted_tangent(self, theta: Array, dzs: Sequence[Array], weights: Array) -> list[Array]:
+        """See `PathModel.contracted_tangent`: back through z* once a row of weights."""
+        star, _, target, _, _ = self.at(theta, 0)
+        scale = np.sqrt((star**2).mean(axis=0))
+        w = star / scale
+        out = [np.empty((len(weights), dz.shape[1])) for dz in dzs]
+        for k, flat in enumerate(weights):
+            v = matrix_of(flat, self.n)
+            np.fill_diagonal(v, 0.0)
+            slope = (w @ v - w * (v * target).sum(axis=1)) / (scale * self.nobs)
+            slope = cdcc_star_adjoint(float(theta[0]), float(theta[1]), self.z, slope)
+            for i, dz in enumerate(dzs):
+                out[i][k] = slope[:, i] @ dz
         return out
 
     def nuisance_slope(self, theta: Array) -> Array | None:

@@ -18,15 +18,12 @@ from ..volatility import ArchMargin, MarginFit, Margins
 from ..volatility.garch import optimum_from_dict, optimum_to_dict, simulate_margin
 from ..volatility.margins import gather
 from .composite import JOINT_MOST, Pairs, joint_loglik
-from .model import PathModel, TargetModel
+from .model import CELLS, PathModel, TargetModel
 from .named_covariance import FULL_MOST
 from .targets import CorrelationTarget
 
 if TYPE_CHECKING:
     from .spec import CorrelationSpec
-
-# numbers of the largest block of paths held at a time
-_CELLS = 4_000_000
 
 __all__ = ["CorrelationFit", "Forecast", "draw_shocks", "whiten"]
 
@@ -175,7 +172,7 @@ class CorrelationFit(FitMixin):
         """The correlation matrix of one date, (N, N)."""
         at = self.std_resid.index.get_loc(date)
         rows, cols = self.likelihood.pairs
-        size = max(1, _CELLS // self.nobs)
+        size = max(1, CELLS // self.nobs)
         blocks = [slice(first, first + size) for first in range(0, rows.size, size)]
         flat = np.concatenate([self.likelihood.path(self.theta, rows[part], cols[part])[at] for part in blocks])
         return pd.DataFrame(self.likelihood.matrix(flat), list(self.names), list(self.names))

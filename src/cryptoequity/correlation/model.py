@@ -21,9 +21,9 @@ from ..estimation.params import Array, Block, Layout, interval
 from ..volatility.density import t_constants
 
 # numbers of the largest block of paths held at a time
-_CELLS = 2_000_000
+CELLS = 2_000_000
 
-__all__ = ["PathModel", "TargetModel", "matrix_of", "nu_block", "second_moment_target"]
+__all__ = ["CELLS", "PathModel", "TargetModel", "matrix_of", "nu_block", "second_moment_target"]
 
 
 def nu_block(name: str) -> Block:
@@ -330,18 +330,18 @@ class TargetModel(PathModel):
         for k, flat in enumerate(weights):
             v = matrix_of(flat, self.n)
             np.fill_diagonal(v, 0.0)
-            products = 0.5 * np.einsum("ti,ti->t", w @ v, w)
-            if noise == "moment":
-                out[:, k] = products - 0.5 * float((v * self.target).sum())
-            else:
-                out[:, k] = products - 0.5 * (w**2 @ (v * self.target).sum(axis=1))
+            own = (v * self.sample).sum(axis=1)
+            for first in range(0, self.nobs, 512):  # a few dates at a time
+                some = w[first : first + 512]
+                level = own.sum() if noise == "moment" else some**2 @ own
+                out[first : first + 512, k] = 0.5 * (np.einsum("ti,ti->t", some @ v, some) - level)
         if noise == "exact" and self.dynamic:
             used = np.flatnonzero((weights != 0.0).any(axis=0))
-            size = max(1, _CELLS // self.nobs)
+            size = max(1, CELLS // self.nobs)
             for first in range(0, used.size, size):
-                some = used[first : first + size]
-                gap = self.path(theta, rows[some], cols[some]) - self.target[rows[some], cols[some]]
-                out -= gap @ weights[:, some].T
+                these = used[first : first + size]
+                gap = self.path(theta, rows[these], cols[these]) - self.target[rows[these], cols[these]]
+                out -= gap @ weights[:, these].T
             out *= self.memory(theta)
         return self.shrink * out
 
@@ -353,9 +353,12 @@ class TargetModel(PathModel):
         for k, flat in enumerate(weights):
             v = matrix_of(flat, self.n)
             np.fill_diagonal(v, 0.0)
-            slope = (w @ v - w * (v * self.target).sum(axis=1)) / scale * (self.shrink / self.nobs)
-            for i, dz in enumerate(dzs):
-                out[i][k] = slope[:, i] @ dz
+            own = (v * self.sample).sum(axis=1)
+            for first in range(0, self.n, 64):  # a few columns at a time: no second array T×N
+                part = slice(first, first + 64)
+                slope = (w @ v[:, part] - w[:, part] * own[part]) / scale[part] * (self.shrink / self.nobs)
+                for i, dz in enumerate(dzs[part], first):
+                    out[i][k] = slope[:, i - first] @ dz
         return out
 
     def nuisance_tangent(self, theta: Array, dzs: Sequence[Array]) -> list[Array]:

@@ -15,7 +15,7 @@ from . import kernel
 from .dcc import _density_and_slope
 from .family import CHUNK, emit
 
-__all__ = ["cdcc_adjoint", "cdcc_filter", "cdcc_path", "cdcc_simulate", "cdcc_star"]
+__all__ = ["cdcc_adjoint", "cdcc_filter", "cdcc_path", "cdcc_simulate", "cdcc_star", "cdcc_star_adjoint"]
 
 
 @kernel
@@ -46,6 +46,27 @@ def cdcc_star(a, b, z, want):
                 sa = z[t, i] * z[t, i] * qa
                 sb = z[t, i] * z[t, i] * qb
     return star, half
+
+
+@kernel
+def cdcc_star_adjoint(a, b, z, weight):
+    """Gradient by z (T, N) of sum(weight * z*): the diagonal recursion of `cdcc_star`, backwards."""
+    nobs, n = z.shape
+    dz = np.empty((nobs, n))
+    root = np.empty(nobs)
+    for i in range(n):
+        q = 1.0
+        s = 1.0
+        for t in range(nobs):
+            q = 1.0 - a - b + a * s + b * q
+            root[t] = math.sqrt(q)
+            s = z[t, i] * z[t, i] * q
+        later = 0.0  # by q_ii of the date after
+        for t in range(nobs - 1, -1, -1):
+            pull = weight[t, i] + 2.0 * a * z[t, i] * root[t] * later
+            dz[t, i] = pull * root[t]
+            later = 0.5 * pull * z[t, i] / root[t] + b * later
+    return dz
 
 
 @kernel

@@ -160,5 +160,8 @@ def composite_adjoint(a, b, nu, const, z, target, start, start_q, rows, cols):
                 grads[0, at[r], at[s]] += by_target[r, s]
                 grads[1, at[r], at[s]] += by_start[r, s]
                 grads[2, at[r], at[s]] += by_q[r, s]
-    out = np.ascontiguousarray(dz.T)
-    return out / npairs, grads[0] / npairs, grads[1] / npairs, grads[2] / npairs
+    out = np.empty((nobs, n))
+    for t in range(nobs):
+        for i in range(n):
+            out[t, i] = dz[i, t] / npairs
+    return out, grads[0] / npairs, grads[1] / npairs, grads[2] / npairs
