@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from correlation.null_samples import constant, correlated, dynamic, known, margins_from, persistent, returns_of
 from scipy import stats
 from scipy.signal import lfilter
 
+from correlation.null_samples import constant, correlated, dynamic, known, margins_from, persistent, returns_of
 from cryptoequity.correlation import DCC
 from cryptoequity.correlation.constancy import (
     bera_kim_statistic,
@@ -339,7 +339,7 @@ def test_bera_kim_is_uniform_under_normality():
 
 
 def test_the_constant_adds_no_degree_of_freedom_and_the_reversed_regression_is_not_chi_squared():
-    """t(5), true residuals: chi2(s) holds its size, chi2(s + 1) does not reach it, the reversed form goes far beyond."""
+    """t(5), true residuals: chi2(s) holds its size, chi2(s + 1) stays below, the reversed form goes far beyond."""
     rng = np.random.default_rng(1)
     counts = {"ours": [], "published": [], "reversed": []}
     for _ in range(400):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import correlation_matrices, seeds
 
 from cryptoequity.kernels.scores import path_score
+from strategies import correlation_matrices, seeds
 
 
 def loglik(z: np.ndarray, flat: np.ndarray, nu: float) -> float:
