@@ -501,6 +501,21 @@ def estimate_covariance(
     )
 
 
+def mean_slopes(lik: CovarianceLikelihood, theta: Array, deviations: Array) -> Array:
+    """Derivative of the mean score by the mean of each column, targets held fixed: (K, N)."""
+    n = deviations.shape[1]
+    out = np.empty((theta.size, n))
+    for j in range(n):
+        step = 1e-4 * float(np.sqrt(np.mean(deviations[:, j] ** 2)))
+        ends = []
+        for sign in (1.0, -1.0):
+            moved = deviations.copy()
+            moved[:, j] -= sign * step
+            ends.append(lik.on(moved).evaluate(theta, 1)[1].mean(axis=0))
+        out[:, j] = (ends[0] - ends[1]) / (2.0 * step)
+    return out
+
+
 def stacked_covariance(
     lik: CovarianceLikelihood,
     optimum: Optimum | None,
@@ -535,14 +550,8 @@ def stacked_covariance(
         bread[bottom:, bottom:] = last.hessian
         if targets is not None:
             bread[bottom:, k1:bottom] = last.jacobian.T @ targets.slopes
-        for j in range(k1):
-            step = 1e-4 * float(np.sqrt(np.mean(deviations[:, j] ** 2)))
-            ends = []
-            for sign in (1.0, -1.0):
-                moved = deviations.copy()
-                moved[:, j] -= sign * step
-                ends.append(lik.on(moved).evaluate(optimum.theta, 1)[1].mean(axis=0))
-            bread[bottom:, j] = last.jacobian.T @ (ends[0] - ends[1]) / (2.0 * step)
+        if k1:
+            bread[bottom:, :k1] = last.jacobian.T @ mean_slopes(lik, optimum.theta, deviations)
     if cov_type == "classic":
         # each step by itself: the moments have their own variance, the likelihood its Hessian
         head = k1 + k2

@@ -423,7 +423,9 @@ class GOGARCH(_Orthogonal):
     -----
     A factor has neither sign nor rank: they are ordered and signed so that :math:`U` is nearest to the identity, and
     factor i is the one nearest to principal component i. The model, unlike O-GARCH, does not depend on the units of the
-    columns. The rotation is not identified when two factors have constant variances; the fit then says so.
+    columns. The rotation is not identified when two factors have constant variances; the fit then says so. The angles
+    are N(N-1)/2: beyond some fifteen columns the climb is long, and its climbs may end on different tops, which the
+    summary shows as the share that agrees.
 
     Examples
     --------
