@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cryptoequity.correlation.model import second_moment_target
 from cryptoequity.correlation.targets import (
+    _hilbert_kernel,
     correlation_target,
     given_target,
     linear_target,
@@ -74,39 +75,33 @@ def weight_constant(z):
 
 
 def shrunk_values(values, nobs):
-    """Ledoit & Wolf 2020, one eigenvalue and one neighbor at a time."""
+    """Ledoit & Wolf 2020, one eigenvalue and one neighbor at a time, in extended precision: far terms cancel."""
     n = len(values)
-    lam = np.sort(values)[max(0, n - nobs) :]
-    h = nobs ** (-1 / 3)
+    lam = np.sort(values)[max(0, n - nobs) :].astype(np.longdouble)
+    five, pi = np.sqrt(np.longdouble(5)), np.longdouble(np.pi)
+    h = np.longdouble(nobs) ** (-np.longdouble(1) / 3)
     out = []
     for one in lam:
-        f = hilbert = 0.0
+        f = hilbert = np.longdouble(0)
         for other in lam:
             hj = h * other
             x = (one - other) / hj
-            f += 3 / (4 * math.sqrt(5) * hj) * max(0.0, 1 - x * x / 5) / len(lam)
-            part = -3 * x / (10 * math.pi)
-            if abs(x) != math.sqrt(5):
-                part += (
-                    3
-                    / (4 * math.sqrt(5) * math.pi)
-                    * (1 - x * x / 5)
-                    * math.log(abs((math.sqrt(5) - x) / (math.sqrt(5) + x)))
-                )
+            f += 3 / (4 * five * hj) * max(0, 1 - x * x / 5) / len(lam)
+            part = -3 * x / (10 * pi)
+            if abs(x) != five:
+                part += 3 / (4 * five * pi) * (1 - x * x / 5) * np.log(abs((five - x) / (five + x)))
             hilbert += part / hj / len(lam)
         if n <= nobs:
             # |1 - c - c*lambda*m(lambda)|² with m = pi*(H + i f)
-            c = n / nobs
-            out.append(one / abs(1 - c - c * one * math.pi * complex(hilbert, f)) ** 2)
+            c = np.longdouble(n) / nobs
+            out.append(one / ((1 - c - c * one * pi * hilbert) ** 2 + (c * one * pi * f) ** 2))
         else:
-            out.append(1 / (one * abs(math.pi * complex(hilbert, f)) ** 2))
+            out.append(1 / (one * pi**2 * (hilbert**2 + f**2)))
     if n <= nobs:
-        return np.array(out)
-    inner = 3 / (10 * h**2) + 3 / (4 * math.sqrt(5) * h) * (1 - 1 / (5 * h**2)) * math.log(
-        (1 + math.sqrt(5) * h) / (1 - math.sqrt(5) * h)
-    )
-    null = 1 / (math.pi * (n - nobs) / nobs * inner / math.pi * np.mean(1 / lam))
-    return np.array([null] * (n - nobs) + out)
+        return np.array(out, float)
+    inner = 3 / (10 * h**2) + 3 / (4 * five * h) * (1 - 1 / (5 * h**2)) * np.log((1 + five * h) / (1 - five * h))
+    null = 1 / (pi * (n - nobs) / nobs * inner / pi * np.mean(1 / lam))
+    return np.array([null] * (n - nobs) + out, float)
 
 
 @pytest.mark.parametrize(("nobs", "n"), [(300, 3), (60, 20), (30, 45)])
@@ -129,7 +124,21 @@ def test_weights_equal_the_papers_sums(nobs, n):
 def test_nonlinear_eigenvalues_equal_the_papers_sums(nobs, n):
     sample = second_moment_target(draws(nobs, n))[0]
     values = np.linalg.eigvalsh(sample)
-    np.testing.assert_allclose(nonlinear_eigenvalues(values, nobs), shrunk_values(values, nobs), rtol=1e-8)
+    np.testing.assert_allclose(nonlinear_eigenvalues(values, nobs), shrunk_values(values, nobs), rtol=1e-7)
+
+
+def test_hilbert_kernel_keeps_its_digits_far_out_and_joins_smoothly():
+    root, pi = np.sqrt(np.longdouble(5)), np.longdouble(np.pi)
+    join = math.sqrt(5) / 0.3
+    x = np.concatenate([np.geomspace(0.01, 1e3, 400), [join * (1 - 1e-9), join * (1 + 1e-9)]])
+    wide = np.concatenate([x, -x]).astype(np.longdouble)
+    logs = np.log(np.abs((root - wide) / (root + wide)))
+    wanted = -3 * wide / (10 * pi) + 3 / (4 * root * pi) * (1 - wide**2 / 5) * logs
+    # the plain formula loses digits with the square of x, even in extended precision
+    np.testing.assert_allclose(_hilbert_kernel(wide.astype(float)), wanted.astype(float), rtol=1e-9)
+    # far from the kernel its transform is that of a point mass
+    far = np.array([1e5, -1e7, 1e9])
+    np.testing.assert_allclose(_hilbert_kernel(far), -1 / (np.pi * far), rtol=1e-9)
 
 
 def test_kernel_edges_are_finite():

@@ -250,10 +250,7 @@ def nonlinear_eigenvalues(eigenvalues: Array, nobs: int) -> Array:
     x = (kept[:, None] - kept[None, :]) / width
     inside = 1.0 - x**2 / 5.0
     density = 0.75 / math.sqrt(5.0) * np.mean(np.maximum(inside, 0.0) / width, axis=1)
-    edge = np.abs(np.abs(x) - math.sqrt(5.0)) < 1e-12
-    ratio = np.abs((math.sqrt(5.0) - x) / np.where(edge, 1.0, math.sqrt(5.0) + x))
-    logs = np.log(np.where(edge, 1.0, ratio))  # the factor before it vanishes at the edge
-    transform = -0.3 / math.pi * x + 0.75 / (math.sqrt(5.0) * math.pi) * inside * logs
+    transform = _hilbert_kernel(x)
     hilbert = np.mean(transform / width, axis=1)
     if n <= nobs:
         c = n / nobs
@@ -265,6 +262,25 @@ def nonlinear_eigenvalues(eigenvalues: Array, nobs: int) -> Array:
     floor = 1.0 / (math.pi * (n - nobs) / nobs * null * float(np.mean(1.0 / kept)))
     above = 1.0 / (math.pi**2 * kept * (density**2 + hilbert**2))
     return np.concatenate([np.full(n - nobs, floor), above])
+
+
+def _hilbert_kernel(x: Array) -> Array:
+    r"""Hilbert transform of the Epanechnikov kernel on :math:`[-\sqrt5,\sqrt5]`.
+
+    Far out its two terms, of order x, cancel down to 1/x; there the series in :math:`y=\sqrt5/x`,
+    :math:`-\frac{3}{\sqrt5\,\pi}\sum_k y^{2k-1}/(4k^2-1)`, keeps all digits.
+    """
+    root = math.sqrt(5.0)
+    far = np.abs(x) > root / 0.3
+    edge = np.abs(np.abs(x) - root) < 1e-12
+    near = np.where(far | edge, 0.0, x)
+    logs = np.log(np.abs((root - near) / (root + near)))  # at the edge the factor before it vanishes
+    inner = -0.3 / math.pi * np.where(far, 0.0, x) + 0.75 / (root * math.pi) * (1.0 - near**2 / 5.0) * logs
+    y = np.where(far, root / np.where(far, x, 1.0), 0.0)
+    outer = np.zeros_like(y)
+    for k in range(16, 0, -1):
+        outer = outer * y**2 + 1.0 / (4.0 * k * k - 1.0)
+    return np.where(far, -3.0 / (root * math.pi) * y * outer, inner)
 
 
 def given_target(matrix: Array | pd.DataFrame, names: Sequence[str] | int) -> CorrelationTarget:
