@@ -28,7 +28,7 @@ from .covariance import CovarianceFit, CovarianceSpec, Targets
 __all__ = ["BEKK", "BEKKFit"]
 
 KINDS = ("scalar", "diagonal", "full")
-# an intercept with a smallest eigenvalue below this share of the target's scale is on the edge of what is feasible
+# an intercept whose smallest eigenvalue relative to the target is below this is on the edge of what is feasible
 _EDGE = 1e-7
 # climbs of the full model beside those from the diagonal optimum and the grid
 _TILTS = 8
@@ -42,12 +42,12 @@ class BEKK(CovarianceSpec):
 
     Parameters
     ----------
-    kind : "scalar" (one weight a term, :math:`H_t=C+a\,\varepsilon\varepsilon'+g\,\eta\eta'+b\,H_{t-1}`, also called scalar
-        VT-vech; a, g, b multiply products, so a is the square of what other programs call a), "diagonal" (A, G, B
-        diagonal) or "full" (at most five columns).
+    kind : "scalar" (one weight a term, :math:`H_t=C+a\,\varepsilon\varepsilon'+g\,\eta\eta'+b\,H_{t-1}`, also called
+        scalar VT-vech; a, g, b multiply products, so a is the square of what other programs call a), "diagonal"
+        (A, G, B diagonal) or "full" (at most five columns).
     asymmetric : add :math:`G'\eta\eta'G`, the extra effect of negative deviations.
-    targeting : set :math:`C=\bar S-A'\bar SA-G'\bar NG-B'\bar SB` with :math:`\bar S,\bar N` the uncentred second moments
-        of :math:`\varepsilon` and :math:`\eta`; otherwise :math:`C=LL'` is estimated.
+    targeting : set :math:`C=\bar S-A'\bar SA-G'\bar NG-B'\bar SB` with :math:`\bar S,\bar N` the uncentred second
+        moments of :math:`\varepsilon` and :math:`\eta`; otherwise :math:`C=LL'` is estimated.
     dist : "normal" or "t" errors, the latter jointly t.
     presample : "target" (:math:`H_1=\bar S`) or "ewma" (the MFE toolbox: a 0.94-weighted mean of the first
         :math:`\lceil\sqrt T\rceil` outer products stands for both :math:`\varepsilon_0\varepsilon_0'` and :math:`H_0`).
@@ -141,9 +141,10 @@ class BEKK(CovarianceSpec):
         """
         fit = BEKKFit.of(super().fit(returns, cov_type=cov_type, hac_lags=hac_lags, strict=strict))
         if fit.persistence >= 1.0:
+            cure = "asymmetric=False" if self.targeting else "targeting=True"
             warnings.warn(
                 f"{self.name}: persistence {fit.persistence:.6f}, so the model has no unconditional covariance and "
-                "forecasts do not settle; use targeting=True, or a sample without a break in volatility.",
+                f"forecasts do not settle; look for a single huge return or a break in volatility, or use {cure}.",
                 CryptoEquityWarning,
                 stacklevel=2,
             )

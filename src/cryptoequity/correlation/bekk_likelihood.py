@@ -161,9 +161,7 @@ class BEKKLikelihood:
     @property
     def badness(self) -> float:
         r"""Largest eigenvalue of :math:`\bar S^{-1/2}\bar N\bar S^{-1/2}`: what a unit of g takes from C, at most."""
-        root = np.sqrt(np.diag(self.second))
-        size = np.outer(root, root)
-        return float(eigh(self.negative / size, self.second / size, eigvals_only=True)[-1])
+        return float(self._relative(self.negative)[-1])
 
     @property
     def half(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
@@ -209,9 +207,15 @@ class BEKKLikelihood:
         return 0.5 * (out + out.T)
 
     def slack(self, theta: Array) -> float:
-        """Smallest eigenvalue of the targeted intercept in units of the target; feasible where it is not negative."""
+        r"""Smallest eigenvalue of :math:`\bar S^{-1/2}C\bar S^{-1/2}`: negative where the targeted C is infeasible."""
+        return float(self._relative(self.recursion(theta).c)[0])
+
+    def _relative(self, x: Array) -> Array:
+        """Eigenvalues of X relative to the target, ascending; columns are brought to one scale first."""
         root = np.sqrt(np.diag(self.second))
-        return float(np.linalg.eigvalsh(self.recursion(theta).c / np.outer(root, root))[0])
+        size = np.outer(root, root)
+        values: Array = eigh(x / size, self.second / size, eigvals_only=True)
+        return values
 
     def persistence(self, theta: Array) -> float:
         r"""Spectral radius of :math:`A\otimes A+B\otimes B+\tfrac12G\otimes G`; covariance stationary below one.
@@ -265,11 +269,21 @@ class BEKKLikelihood:
         """H_{T+1}, (N, N)."""
         return self._filter(theta, 0)[2]
 
-    def simulate(self, theta: Array, shocks: Array, *, warm: bool = False) -> tuple[Array, None]:
-        """Deviations (H, N) from unit-variance shocks, H_1 being the sample second moment or, ``warm``, H_{T+1}."""
+    def simulate(self, theta: Array, shocks: Array, *, warm: bool = False) -> tuple[Array, Array | None]:
+        """Deviations (H, N) from unit-variance shocks, H_1 being the sample second moment or, ``warm``, H_{T+1}.
+
+        A ``warm`` path, which is a forecast's, comes with its covariances (H, N, N); a long one from the start does not.
+        """
         c, _, a, g, b, _ = self.recursion(theta)
         first = self.next_covariance(theta) if warm else self.second
-        return bekk_simulate(self.kind == "full", c, a, g, b, np.ascontiguousarray(shocks, float), first), None
+        full, n = self.kind == "full", self.n
+        drawn: Array = bekk_simulate(full, c, a, g, b, np.ascontiguousarray(shocks, float), first)
+        if not warm:
+            return drawn, None
+        rows, cols = np.divmod(np.arange(n * n), n)
+        start = (first, first, first)  # the last is H_1; with H_1 given the others are not read
+        along: Array = bekk_path(full, c, a, g, b, drawn, *start, True, rows, cols)[:-1]
+        return drawn, along.reshape(-1, n, n)
 
     def expected(self, theta: Array, horizon: int) -> Array:
         r"""E[H_{T+h}] given the sample, (horizon, N, N).
@@ -447,8 +461,9 @@ class BEKKLikelihood:
             return np.concatenate(parts)
 
         out = np.empty((self.layout.size, rows.size * (2 if self.asymmetric else 1)))
+        size = np.sqrt(np.mean(self.evaluate(theta, 1)[1] ** 2, axis=0))
         for k in range(self.layout.size):
-            step = 1e-5 * max(abs(theta[k]), 1e-2)
+            step = min(1e-5 * max(abs(theta[k]), 1e-2), 1e-4 / max(float(size[k]), 1e-300))
             ends = []
             for sign in (1.0, -1.0):
                 point = theta.copy()
