@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptoequity.correlation.covariance import CovarianceFit, mean_slopes, spec_from_dict
+from cryptoequity.correlation.covariance import CovarianceFit, spec_from_dict
+from cryptoequity.correlation.covariance_steps import mean_slopes
 from cryptoequity.correlation.ewma import EWMA, RiskMetrics2006
 from cryptoequity.correlation.gogarch import GOGARCH, OGARCH
 from cryptoequity.errors import ConvergenceError, ConvergenceWarning, DataError, SpecError

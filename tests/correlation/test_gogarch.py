@@ -10,9 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cryptoequity.correlation.gogarch import (
-    GOGARCH,
-    OGARCH,
+from cryptoequity.correlation.factors import (
     FactorLikelihood,
     angles_of,
     canonical,
@@ -21,6 +19,7 @@ from cryptoequity.correlation.gogarch import (
     rotation,
     whitening_change,
 )
+from cryptoequity.correlation.gogarch import GOGARCH, OGARCH
 from cryptoequity.errors import BoundaryWarning, CryptoEquityWarning, DataError, SpecError
 from cryptoequity.estimation.optimize import maximize
 from cryptoequity.kernels.gogarch import gogarch_simulate

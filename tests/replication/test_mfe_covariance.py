@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cryptoequity.correlation.ewma import EWMA, RiskMetrics2006
-from cryptoequity.correlation.gogarch import GOGARCH, OGARCH, FactorLikelihood
+from cryptoequity.correlation.factors import FactorLikelihood
+from cryptoequity.correlation.gogarch import GOGARCH, OGARCH
 
 DATASETS = ("sp500_nasdaq", "sim_dcc3")
 TIGHT = {"rtol": 1e-10, "atol": 0}
