@@ -14,7 +14,7 @@ from ..errors import SpecError, check_option
 from ..estimation.optimize import Optimum, maximize
 from ..estimation.params import Array
 from ..estimation.results import TestResult
-from .bootstrap import draws_from
+from .bootstrap import NullDraws, draws_from
 from .driven import DrivenLikelihood, FisherLikelihood
 from .model import PathModel, second_moment_target
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .dccx import DCCX
     from .fit import CorrelationFit
 
-__all__ = ["driver_effect_test", "effect_frame"]
+__all__ = ["driver_effect_test", "effect_draws", "effect_frame"]
 
 # climbs on drawn samples stop here: a thousandth of what would move a p-value
 TOL = 1e-5
@@ -103,13 +103,13 @@ class Warm:
 
 @dataclass(frozen=True, eq=False)
 class _Effect:
-    """Statistics of no effect of the tested drivers, of residuals; picklable."""
+    """Statistics of no effect of the tested drivers, of residuals; picklable. ``wanted``: "score", "lr" or both."""
 
     spec: DCCX
     names: tuple[str, ...]
     tested: tuple[int, ...]
     target: Array | None = field(repr=False)
-    statistic: str
+    wanted: tuple[str, ...]
 
     def models(self, z: Array, driver: Array) -> tuple[DrivenLikelihood | FisherLikelihood, PathModel]:
         """Return the likelihood with all drivers and the one without those tested."""
@@ -126,16 +126,19 @@ class _Effect:
         return out
 
     def __call__(self, z: Array, driver: Array | None, warm: Warm | None) -> Mapping[str, float]:
-        """The statistic; climbs start where those of the data ended, that of the full model at the null as well."""
+        """Statistics by name; climbs start where those of the data ended, that of the full model at the null as well."""
         if driver is None or warm is None:
             raise SpecError("the test of drivers needs the drivers and the optima of the data.")
         full, null = self.models(z, driver)
         below = maximize(null, [warm.null.theta], tol=TOL, curvature=warm.null.curvature)
         point = self.embed(below.theta, driver.shape[1])
-        if self.statistic == "score":
-            return {"statistic": self.score(full, point)}
-        above = maximize(full, [point, warm.full.theta], polish=2, tol=TOL, curvature=warm.full.curvature)
-        return {"statistic": 2.0 * (above.loglik - below.loglik)}
+        out = {}
+        if "score" in self.wanted:
+            out["score"] = self.score(full, point)
+        if "lr" in self.wanted:
+            above = maximize(full, [point, warm.full.theta], polish=2, tol=TOL, curvature=warm.full.curvature)
+            out["lr"] = 2.0 * (above.loglik - below.loglik)
+        return out
 
     def score(self, full: PathModel, theta: Array) -> float:
         """Sum of e_t squared over its own variance, e_t the scores of the effects less what the others explain."""
@@ -202,14 +205,48 @@ def driver_effect_test(
         if name not in labels:
             raise SpecError(f"no driver {name!r} in this fit; there are {', '.join(labels)}.")
     tested = tuple(sorted({labels.index(name) for name in chosen}))
-    driver = fit.driver.to_numpy(float)
-    model = fit.likelihood
-    given = _given_target(model)
-    effect = _Effect(spec, fit.names, tested, given, statistic)
+    law = effect_draws(fit, tested, (statistic,), draws, rng, n_jobs, shocks, progress)
+    value, df = law.observed[statistic], len(tested)
+    wald, wald_pvalue = _wald(fit, tested)
+    what = ", ".join(labels[m] for m in tested)
+    return TestResult(
+        name=f"{'Score' if statistic == 'score' else 'Likelihood-ratio'} test of drivers of the correlation",
+        null=f"{what} {'has' if df == 1 else 'have'} no effect on the correlation",
+        statistic=value,
+        pvalue=law.pvalue(statistic),
+        reference=law.reference,
+        detail={
+            "degrees of freedom": df,
+            "chi2 pvalue": float(stats.chi2.sf(max(value, 0.0), df)),
+            "wald": wald,
+            "wald pvalue": wald_pvalue,
+            "critical value 5 %": law.quantile(0.95, statistic),
+            "draws": draws,
+            "failed": law.failed[statistic],
+            "null": law.values[statistic],
+        },
+    )
+
+
+def effect_draws(
+    fit: CorrelationFit,
+    tested: tuple[int, ...],
+    wanted: tuple[str, ...],
+    draws: int,
+    rng: int | np.random.Generator,
+    n_jobs: int | None = None,
+    shocks: str = "fhs",
+    progress: bool = False,
+) -> NullDraws:
+    """Statistics ``wanted`` ("score", "lr") of no effect of the drivers at positions ``tested``, and their null law."""
+    spec: Any = fit.spec
+    if fit.driver is None or fit.optimum is None:
+        raise SpecError("the test needs a fit on its own sample, with its drivers.")
+    driver, model = fit.driver.to_numpy(float), fit.likelihood
+    effect = _Effect(spec, fit.names, tested, _given_target(model), wanted)
     _, null = effect.models(model.z, driver)
     below = maximize(null, list(null.starts()), polish=null.polish)
-    warm = Warm(below, fit.optimum)
-    law = draws_from(
+    return draws_from(
         fit.margins,
         null,
         below.theta,
@@ -219,28 +256,8 @@ def driver_effect_test(
         n_jobs,
         shocks,
         driver=driver,
-        warm=warm,
+        warm=Warm(below, fit.optimum),
         progress=progress,
-    )
-    value, df = law.observed["statistic"], len(tested)
-    wald, wald_pvalue = _wald(fit, tested)
-    what = ", ".join(labels[m] for m in tested)
-    return TestResult(
-        name=f"{'Score' if statistic == 'score' else 'Likelihood-ratio'} test of drivers of the correlation",
-        null=f"{what} {'has' if df == 1 else 'have'} no effect on the correlation",
-        statistic=value,
-        pvalue=law.pvalue(),
-        reference=law.reference,
-        detail={
-            "degrees of freedom": df,
-            "chi2 pvalue": float(stats.chi2.sf(max(value, 0.0), df)),
-            "wald": wald,
-            "wald pvalue": wald_pvalue,
-            "critical value 5 %": law.quantile(0.95),
-            "draws": draws,
-            "failed": law.failed["statistic"],
-            "null": law.values["statistic"],
-        },
     )
 
 
