@@ -232,7 +232,18 @@ def test_what_a_fit_says(fit, three):
     center = fit.center
     assert list(center.index) == list(fit.drivers)
     if lik.timed:
-        assert center["time"] in index
+        date = fit.center_date
+        g = transition if lik.count == 1 else transition["time"]
+        assert g[date] >= 0.5 - 1e-9
+        assert (g[:date].iloc[:-1] < 0.5).all()
+        after = three[0].loc[date:].iloc[5:]
+        before = three[0].loc[:date].iloc[:-5]
+        part = fit.filter(after if len(after) > len(before) else before, driver=fit.driver)
+        with pytest.raises(SpecError, match="halfway outside these dates"):
+            _ = part.center_date
+    else:
+        with pytest.raises(SpecError, match="is not driven by time"):
+            _ = fit.center_date
     np.testing.assert_allclose(fit.loglik_obs.sum(), fit.loglikelihood, rtol=1e-12)
     assert fit.cite().count("@") >= 3
     np.testing.assert_allclose(lik.evaluate(fit.theta, 1)[1].sum(axis=0)[: lik.head], 0, atol=0.3)

@@ -73,14 +73,19 @@ class TransitionFit(CorrelationFit):
 
     @property
     def center(self) -> pd.Series:
-        """Where each transition is halfway: a value of its driver, or a date where time drives."""
-        _, _, c = self._lik.split(self.theta)
-        places: list[Any] = c.tolist()
-        if self._lik.timed:
-            frame, index = self._lik.frame, self.std_resid.index
-            row = int(np.ceil(c[-1] * frame.length)) - 1 - frame.first
-            places[-1] = index[row] if 0 <= row < len(index) else float("nan")
-        return pd.Series(places, list(self.drivers), name="center", dtype=object)
+        """Where each transition is halfway, in units of its driver; time is t / T. See `center_date`."""
+        return pd.Series(self._lik.split(self.theta)[2], list(self.drivers), name="center")
+
+    @property
+    def center_date(self) -> Any:
+        """Date at which the transition in time is halfway: the first on which G is at least one half."""
+        if not self._lik.timed:
+            raise SpecError(f"{self.spec.name} is not driven by time; see center.")
+        index, frame = self.std_resid.index, self._lik.frame
+        row = int(np.ceil(self.center["time"] * frame.length - 1e-9)) - 1 - frame.first
+        if not 0 <= row < len(index):
+            raise SpecError("the transition in time is halfway outside these dates.")
+        return index[row]
 
     def driver_effect(self, alpha: float = 0.05) -> pd.DataFrame:
         r"""Difference between regimes, :math:`R_2-R_1`, for every pair, with delta-method errors.
@@ -280,7 +285,7 @@ class BerbenJansen(CorrelationSpec):
     >>> import cryptoequity as ce
     >>> returns = ce.to_returns(ce.load_sample("step"))[["COIN", "SMALL_TECH"]]
     >>> fit = ce.BerbenJansen(dist="t").fit(returns, margins=ce.GARCH(dist="t"))
-    >>> fit.center["time"].year
+    >>> fit.center_date.year
     2020
     """
 
