@@ -708,3 +708,17 @@ def test_who_can_be_tested(moved, three):
         driver_effect_test(moved, "oil")
     with pytest.raises(SpecError, match="draws=5"):
         driver_effect_test(moved, draws=5)
+
+
+def test_the_curve_has_no_band_where_a_regime_has_no_error():
+    rng = np.random.default_rng(1)
+    s = rng.standard_normal((500, 2))
+    s[:, 1] = s[:, 0] + 0.01 * s[:, 1]
+    frame, _ = sample(rng, 500, s=s[:, 0], margins=False)
+    fit = quiet(DSTCC(), frame, margins=GARCH(mean="zero"), driver=pd.DataFrame(s, frame.index, ["a", "b"]))
+    regimes = fit.std_err[[f"dstcc.{name}.X.Y" for name in ("r11", "r12", "r21", "r22")]].to_numpy()
+    assert np.isnan(regimes).any()
+    for other in (-1e9, 1e9):
+        curve = fit.curve("X", "Y", [-1e9, 1e9], other=other)
+        wanted = regimes[[0, 2]] if other < 0 else regimes[[1, 3]]
+        np.testing.assert_allclose(curve["std_err"], wanted, rtol=1e-5)

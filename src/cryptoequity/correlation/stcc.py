@@ -135,8 +135,9 @@ class TransitionFit(CorrelationFit):
 
         Returns
         -------
-        DataFrame indexed by the driver's value: estimate, std_err, lower, upper. Parameters on a bound or not
-        identified count as known.
+        DataFrame indexed by the driver's value: estimate, std_err, lower, upper. A transition on a bound or not
+        identified counts as known; where a regime without a standard error has more than 1 % of the weight, the
+        curve has none either.
         """
         lik = self._lik
         driver = self.drivers[0] if driver is None else driver
@@ -156,7 +157,10 @@ class TransitionFit(CorrelationFit):
         own = len(self.estimate.names) - self.theta.size
         cov = self.estimate.cov[own:, own:]
         slope = np.zeros((grid.size, self.theta.size))
-        for k in np.flatnonzero(np.isfinite(np.diag(cov))).tolist():
+        unknown = ~np.isfinite(np.diag(cov))
+        for k in range(self.theta.size):
+            if unknown[k] and k >= lik.head:
+                continue  # an abrupt switch, or regimes that do not differ: taken as known
             step = 1e-5 * max(1e-3, abs(float(self.theta[k])))
             ends = []
             for sign in (1.0, -1.0):
@@ -166,6 +170,7 @@ class TransitionFit(CorrelationFit):
             slope[:, k] = (ends[0] - ends[1]) / (2.0 * step)
         variance = np.einsum("hk,kl,hl->h", slope, np.where(np.isfinite(cov), cov, 0.0), slope)
         error = np.sqrt(np.maximum(variance, 0.0))
+        error[np.abs(slope[:, unknown]).max(axis=1, initial=0.0) > 0.01] = np.nan
         half = stats.norm.isf(alpha / 2) * error
         frame = {"estimate": estimate, "std_err": error, "lower": estimate - half, "upper": estimate + half}
         return pd.DataFrame(frame, pd.Index(grid, name=driver))
