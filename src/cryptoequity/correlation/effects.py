@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .dccx import DCCX
     from .fit import CorrelationFit
 
-__all__ = ["driver_effect_test", "effect_draws", "effect_frame"]
+__all__ = ["driver_effect_test", "effect_draws", "effect_frame", "wald_test"]
 
 # climbs on drawn samples stop here: a thousandth of what would move a p-value
 TOL = 1e-5
@@ -126,7 +126,7 @@ class _Effect:
         return out
 
     def __call__(self, z: Array, driver: Array | None, warm: Warm | None) -> Mapping[str, float]:
-        """Statistics by name; climbs start where those of the data ended, that of the full model at the null as well."""
+        """Statistics by name; climbs start where those of the data ended, the full model's at the null as well."""
         if driver is None or warm is None:
             raise SpecError("the test of drivers needs the drivers and the optima of the data.")
         full, null = self.models(z, driver)
@@ -207,7 +207,7 @@ def driver_effect_test(
     tested = tuple(sorted({labels.index(name) for name in chosen}))
     law = effect_draws(fit, tested, (statistic,), draws, rng, n_jobs, shocks, progress)
     value, df = law.observed[statistic], len(tested)
-    wald, wald_pvalue = _wald(fit, tested)
+    wald, wald_pvalue = wald_test(fit, tested)
     what = ", ".join(labels[m] for m in tested)
     return TestResult(
         name=f"{'Score' if statistic == 'score' else 'Likelihood-ratio'} test of drivers of the correlation",
@@ -269,7 +269,7 @@ def _given_target(model: PathModel) -> Array | None:
     return None if np.array_equal(own, model.target) else model.target
 
 
-def _wald(fit: CorrelationFit, tested: Sequence[int]) -> tuple[float, float]:
+def wald_test(fit: CorrelationFit, tested: Sequence[int]) -> tuple[float, float]:
     r"""Wald statistic of the long-run multipliers :math:`c_m/(1-a-b)`, in Fisher's z :math:`c_m/(1-b)`; its p-value.
 
     The multipliers are zero when the effects are, and far better known where b is not. NaN where one is at its limit.
