@@ -43,6 +43,11 @@ class CorrelationSpec:
 
     A subclass is a frozen dataclass with at least ``dist``; it writes `model`, and says how many driver columns
     it takes. Its name in JSON is its class name.
+
+    Attributes
+    ----------
+    dist : "normal" or "t". drivers : least and most driver columns. references : bibliography keys.
+    result : the type of its fits.
     """
 
     dist: str
