@@ -3,10 +3,11 @@
     python benchmarks/transitions.py            # writes results/transitions.csv
     python benchmarks/transitions.py --quick    # 5 samples a cell, prints only
 
-Two assets, T = 1000, GARCH(1,1) margins fitted from the returns up; the driver is an autoregression with coefficient .98,
-a new one in every sample, held fixed in its draws. The correlation is .4, or moves from .4 - e/2 to .4 + e/2 with
-gamma = 3 and c = 0. Fits are of the normal quasi-likelihood; 39 resampled draws. "chi2" is the same statistic against
-the χ² that takes gamma and c for known.
+Two assets, T = 1000, GARCH(1,1) margins fitted from the returns up; the driver is an autoregression with coefficient
+.98, a new one in every sample, held fixed in its draws. The correlation is constant at .4, moves with the driver from
+.4 - e/2 to .4 + e/2 (gamma = 3, c = 0), or by itself (DCC with a = .03, b = .95 around .4, which the driver has no
+part in). Fits are of the normal quasi-likelihood; 39 resampled draws. "chi2" is the same statistic against the χ² that
+takes gamma and c for known.
 """
 
 from __future__ import annotations
@@ -22,17 +23,18 @@ from scipy.special import expit
 from cryptoequity.correlation.fit import draw_shocks
 from cryptoequity.correlation.stcc import STCC
 from cryptoequity.correlation.transition_effect import driver_effect_test
+from cryptoequity.kernels.dcc import dcc_simulate
 from cryptoequity.volatility import GARCH, fit_margins
 from cryptoequity.volatility.garch import simulate_margin
 
 RESULTS = Path(__file__).parent / "results"
 NOBS, SEED, DRAWS = 1000, 20261122, 39
 MARGIN = np.array([0.05, 0.05, 0.08, 0.88])  # mu, omega, alpha, beta
-# degrees of freedom of the shocks (0: normal), effect e, samples
-CELLS = ((0.0, 0.0, 100), (5.0, 0.0, 100), (0.0, 0.3, 50))
+# degrees of freedom of the shocks (0: normal), effect e, whether the correlation is a DCC, samples
+CELLS = ((0.0, 0.0, False, 80), (5.0, 0.0, False, 50), (0.0, 0.3, False, 30), (0.0, 0.0, True, 40))
 
 
-def sample(nu: float, effect: float, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.Series]:
+def sample(nu: float, effect: float, moving: bool, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.Series]:
     """Percent returns (T, 2) and the driver."""
     news = rng.standard_normal(NOBS)
     s = news.copy()
@@ -40,17 +42,21 @@ def sample(nu: float, effect: float, rng: np.random.Generator) -> tuple[pd.DataF
         s[t] = 0.98 * s[t - 1] + news[t]
     rho = 0.4 + effect * (expit(3.0 * s / s.std()) - 0.5)
     u = draw_shocks(rng, NOBS, 2, nu)
-    z = np.stack([u[:, 0], rho * u[:, 0] + np.sqrt(1.0 - rho**2) * u[:, 1]], axis=1)
+    if moving:
+        target = np.array([[1.0, 0.4], [0.4, 1.0]])
+        z = dcc_simulate(0.03, 0.95, target, u, target)
+    else:
+        z = np.stack([u[:, 0], rho * u[:, 0] + np.sqrt(1.0 - rho**2) * u[:, 1]], axis=1)
     y = [simulate_margin(GARCH(), MARGIN, np.ascontiguousarray(z[:, i]), 1.25)[0] for i in (0, 1)]
     return pd.DataFrame(np.stack(y, axis=1), columns=["X", "Y"]), pd.Series(s, name="s")
 
 
-def study(nu: float, effect: float, count: int) -> dict[str, object]:
+def study(nu: float, effect: float, moving: bool, count: int) -> dict[str, object]:
     """Rejection rates of one cell."""
     rows = []
     for k in range(count):
-        seed = np.random.SeedSequence(SEED, spawn_key=(int(nu), int(100 * effect), k))
-        returns, s = sample(nu, effect, np.random.default_rng(seed))
+        seed = np.random.SeedSequence(SEED, spawn_key=(int(nu), int(100 * effect), moving, k))
+        returns, s = sample(nu, effect, moving, np.random.default_rng(seed))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             fit = STCC().fit(fit_margins(returns), driver=s)
@@ -58,14 +64,22 @@ def study(nu: float, effect: float, count: int) -> dict[str, object]:
         naive = float(test.detail["χ² p-value, gamma and c taken for known"])
         rows.append({"5 %": test.pvalue <= 0.05, "10 %": test.pvalue <= 0.1, "5 %, chi2": naive <= 0.05})
     law = "normal" if nu == 0.0 else f"t({nu:.0f})"
-    return {"shocks": law, "effect": effect, **pd.DataFrame(rows).mean(), "samples": count, "draws": DRAWS}
+    path = "DCC" if moving else "driven" if effect else "constant"
+    return {
+        "correlation": path,
+        "shocks": law,
+        "effect": effect,
+        **pd.DataFrame(rows).mean(),
+        "samples": count,
+        "draws": DRAWS,
+    }
 
 
 def main(arguments: list[str] | None = None) -> pd.DataFrame:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few samples, nothing written")
     options = parser.parse_args(arguments)
-    table = pd.DataFrame([study(nu, effect, 5 if options.quick else count) for nu, effect, count in CELLS])
+    table = pd.DataFrame([study(*cell, 5 if options.quick else count) for *cell, count in CELLS])
     print(table.to_string(index=False))
     if not options.quick:
         RESULTS.mkdir(exist_ok=True)

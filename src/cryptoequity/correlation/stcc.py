@@ -30,7 +30,10 @@ __all__ = ["DSTCC", "STCC", "BerbenJansen", "TransitionFit"]
 
 @dataclass(frozen=True, eq=False)
 class TransitionFit(CorrelationFit):
-    """A fitted smooth-transition correlation: a `CorrelationFit` that knows its transitions and regimes."""
+    """A fitted smooth-transition correlation: a `CorrelationFit` that knows its transitions and regimes.
+
+    Attributes are those of `CorrelationFit`.
+    """
 
     @property
     def _lik(self) -> TransitionLikelihood:
