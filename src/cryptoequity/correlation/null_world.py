@@ -127,7 +127,9 @@ class NullWorld:
         warm_theta = None if self.optimum is None else self.optimum.theta
         curvature = None if self.optimum is None else self.optimum.curvature
         model, best = climb_correlation(self.spec, z, start=warm_theta, curvature=curvature, driver=self.model.driver)
-        return NullFit(tuple(columns), model, np.empty(0) if best is None else best.theta, best, self.noise)
+        theta = np.empty(0) if best is None else best.theta
+        model.settle(theta)
+        return NullFit(tuple(columns), model, theta, best, self.noise)
 
 
 @dataclass(frozen=True, eq=False)

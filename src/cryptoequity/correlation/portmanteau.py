@@ -164,13 +164,48 @@ def whitened(model: PathModel, theta: Array) -> Array:
 
 def observed(model: PathModel, theta: Array, of: str) -> Array:
     """What has no memory under the null, (T, K)."""
-    e = whitened(model, theta)
+    return _of(whitened(model, theta), of)
+
+
+def _of(e: Array, of: str) -> Array:
+    """Whitened residuals themselves, their products, or their squared length, (T, K)."""
     if of == "levels":
         return e
     if of == "length":
         return np.asarray((e**2).sum(axis=1, keepdims=True))
-    rows, cols = np.triu_indices(model.n)
+    rows, cols = np.triu_indices(e.shape[1])
     return np.asarray(e[:, rows] * e[:, cols])
+
+
+def _change(e: Array, move: Array, of: str) -> Array:
+    """Derivative of `_of` along ``move`` (T, N)."""
+    if of == "levels":
+        return move
+    if of == "length":
+        return np.asarray(2.0 * (e * move).sum(axis=1, keepdims=True))
+    rows, cols = np.triu_indices(e.shape[1])
+    return np.asarray(move[:, rows] * e[:, cols] + e[:, rows] * move[:, cols])
+
+
+def white_variations(null: NullFit) -> Iterator[Array]:
+    """Derivatives (T, N) of the whitened residuals by what was estimated; in closed form for a constant correlation."""
+    model = null.model
+    if model.dynamic or null.theta.size:
+        yield from null.variations(whitened)
+        return
+    values, vectors = np.linalg.eigh(model.matrix(model.nuisance))
+    root = np.sqrt(values)
+    inverse = (vectors / root) @ vectors.T
+    for i, one in enumerate(null.columns):
+        for k in range(one.dz.shape[1]):
+            yield one.dz[:, [k]] * inverse[i]
+    if null.noise == "none":
+        return
+    # d R^{-1/2} in the eigenvectors of R: entries of dR times -1 / (r_k r_l (r_k + r_l)), r the roots
+    factor = -1.0 / (root[:, None] * root * (root[:, None] + root))
+    for i, j in zip(*model.pairs, strict=True):
+        inner = np.outer(vectors[i], vectors[j])
+        yield null.z @ (vectors @ (factor * (inner + inner.T)) @ vectors.T)
 
 
 def _standardized(y: Array) -> tuple[Array, Array]:
@@ -197,27 +232,20 @@ def _total(kind: str, correlations: Array, nobs: int) -> float:
     return float(nobs * squares.sum())
 
 
-def estimation_loading(null: NullFit, of: str, lags: int, unit: Array, root: Array) -> Array:
-    r""":math:`GA^{-1}`, (L, K): G the mean derivative of :math:`y_t\otimes y_{t-l}` by what was estimated.
+def adjusted_products(null: NullFit, of: str, lags: int) -> Iterator[Array]:
+    r"""The terms :math:`y_t\otimes y_{t-l}` of the autocorrelations lag by lag, (T, K²), less what estimation takes.
 
     Only :math:`y_t` is differentiated: given the past it has mean zero, so the derivative of :math:`y_{t-l}` drops out.
     """
+    e = whitened(null.model, null.theta)
+    unit, root = _standardized(_of(e, of))
     nobs, k = unit.shape
-    slope = np.empty((lags * k * k, null.bread.shape[0]))
-    for column, change in enumerate(null.variations(lambda model, theta: observed(model, theta, of))):
-        move = (change - change.mean(axis=0)) @ root
-        slope[:, column] = np.concatenate([(move[lag:].T @ unit[:-lag]).ravel() for lag in range(1, lags + 1)]) / nobs
-    return np.asarray(np.linalg.solve(null.bread.T, slope.T).T, np.float64)
-
-
-def adjusted_products(null: NullFit, of: str, lags: int) -> Iterator[Array]:
-    r"""The terms of the autocorrelations lag by lag, (T, K²), each less what estimation takes from it."""
-    y = observed(null.model, null.theta, of)
-    unit, root = _standardized(y)
-    nobs, k = unit.shape
-    loading = estimation_loading(null, of, lags, unit, root)
+    moves = np.stack([_change(e, move, of) for move in white_variations(null)])  # (parameters, T, K)
+    moves = (moves - moves.mean(axis=1, keepdims=True)) @ root
+    per = np.linalg.inv(null.bread)  # (parameters, moments)
     for lag in range(1, lags + 1):
-        terms = -(null.moments @ loading[(lag - 1) * k * k : lag * k * k].T)
+        slope = np.einsum("pta,tb->abp", moves[:, lag:], unit[:-lag], optimize=True).reshape(k * k, -1) / nobs
+        terms = -(null.moments @ (slope @ per).T)
         terms[lag:] += (unit[lag:, :, None] * unit[:-lag, None, :]).reshape(nobs - lag, k * k)
         yield terms
 
@@ -266,7 +294,8 @@ def _portmanteau(
 ) -> TestResult:
     null = read(fit) if isinstance(fit, Margins) else fitted_null(fit)
     check_lags(lags, null.model.nobs)
-    k = observed(null.model, null.theta, of).shape[1]
+    n = null.model.n
+    k = {"products": n * (n + 1) // 2, "levels": n, "length": 1}[of]
     if k >= null.model.nobs:
         raise SpecError(f"{k} products of {null.model.nobs} observations: use of='levels', or fewer columns.")
     terms = lags * k * k
