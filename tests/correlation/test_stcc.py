@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -722,3 +723,19 @@ def test_the_curve_has_no_band_where_a_regime_has_no_error():
         curve = fit.curve("X", "Y", [-1e9, 1e9], other=other)
         wanted = regimes[[0, 2]] if other < 0 else regimes[[1, 3]]
         np.testing.assert_allclose(curve["std_err"], wanted, rtol=1e-5)
+
+
+def test_bounds_are_put_in_words():
+    lik, theta = small("stcc", 2, "normal", 0, nobs=400)
+    theta[:2] = -0.5, 0.7
+    free = maximize(lik, [theta], max_iter=0)
+    for gamma, c, pinned, said in (
+        (0.1, theta[3], (False, False, True, False), "m.gamma is on its lower bound"),
+        (2.0, lik.frame.lower[0], (False, False, False, True), "m.c is on the 10 % quantile of the driver"),
+        (2.0, lik.frame.upper[0], (False, False, False, True), "m.c is on the 90 % quantile of the driver"),
+        (500.0, theta[3], (False, False, True, False), "m.gamma is an abrupt switch"),
+    ):
+        point = np.array([-0.5, 0.7, gamma, c])
+        optimum = replace(free, theta=point, box=lik.layout.box(point), pinned=pinned)
+        assert any(said in text for text in lik.concerns(optimum)), said
+        assert all(kept or not flag for flag, kept in zip(pinned, lik.loose(optimum), strict=True))
