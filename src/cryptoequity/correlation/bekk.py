@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import ConvergenceError, CryptoEquityWarning, SpecError, check_option
+from ..errors import BoundaryWarning, ConvergenceError, CryptoEquityWarning, SpecError, check_option
 from ..estimation.optimize import Optimum, maximize
 from ..estimation.params import Array
 from ..table import Table, format_number
+from .bekk_box import TargetedLayout
 from .bekk_likelihood import BEKKLikelihood
 from .covariance import CovarianceFit, CovarianceSpec, Targets
 
@@ -29,7 +30,7 @@ __all__ = ["BEKK", "BEKKFit"]
 
 KINDS = ("scalar", "diagonal", "full")
 # an intercept whose smallest eigenvalue relative to the target is below this is on the edge of what is feasible
-_EDGE = 1e-7
+_EDGE = 1e-5
 # climbs of the full model beside those from the diagonal optimum and the grid
 _TILTS = 8
 # renewed climbs from where one stopped short
@@ -57,8 +58,11 @@ class BEKK(CovarianceSpec):
 
     Notes
     -----
-    Signs: the likelihood does not change with the sign of A, of G or of B as a whole; the first elements
-    :math:`a_{11},g_{11},b_{11}` are made positive after the climb, and so is the diagonal of L.
+    Signs: the likelihood does not change with the sign of A, of G or of B as a whole. After the climb :math:`a_{11}`
+    and :math:`g_{11}` are made positive, and so are the trace of B and the diagonal of L.
+
+    With targeting C must be positive semi-definite; the optimiser moves in a box that is exactly that set. An optimum
+    on its edge is reported with a warning, and its errors are those along the edge.
 
     Examples
     --------
@@ -138,8 +142,16 @@ class BEKK(CovarianceSpec):
         Warns
         -----
         CryptoEquityWarning : the estimates imply no unconditional covariance (`BEKKFit.persistence` of one or more).
+        BoundaryWarning : the targeted intercept is singular at the optimum; the likelihood rises beyond.
         """
         fit = BEKKFit.of(super().fit(returns, cov_type=cov_type, hac_lags=hac_lags, strict=strict))
+        if fit.on_edge:
+            warnings.warn(
+                f"{self.name}: the optimum lies where the targeted intercept stops being positive semi-definite; "
+                "standard errors are those along that edge. targeting=False has no such edge.",
+                BoundaryWarning,
+                stacklevel=2,
+            )
         if fit.persistence >= 1.0:
             cure = "asymmetric=False" if self.targeting else "targeting=True"
             warnings.warn(
@@ -169,6 +181,11 @@ class BEKKFit(CovarianceFit):
         return self.likelihood.persistence(self.theta)
 
     @property
+    def on_edge(self) -> bool:
+        """Whether the targeted intercept is singular at the estimates."""
+        return self.spec.targeting and self.likelihood.slack(self.theta) < _EDGE
+
+    @property
     def matrices(self) -> dict[str, pd.DataFrame]:
         """C, A, B (and G) of the recursion, (N, N) each; for the scalar model A is the root of a times the identity.
 
@@ -192,7 +209,8 @@ class BEKKFit(CovarianceFit):
         table = super().summary()
         state = "stationary" if self.persistence < 1.0 else "NOT STATIONARY"
         note = f"persistence (spectral radius of the recursion) {format_number(self.persistence)}: {state}"
-        return replace(table, notes=(*table.notes, note))
+        edge = ("the targeted intercept is singular: errors are those along this edge",) if self.on_edge else ()
+        return replace(table, notes=(*table.notes, note, *edge))
 
     def _reference_keys(self) -> tuple[str, ...]:
         keys = ["englekroner1995"]
@@ -226,12 +244,6 @@ def climb_bekk(lik: BEKKLikelihood, *, strict: bool = False, **options: Any) -> 
         more = maximize(lik, [optimum.theta], **options)
         optimum = replace(more, agreement=optimum.agreement, evaluations=optimum.evaluations + more.evaluations)
     optimum = _signed(lik, optimum)
-    if lik.targeting and lik.kind != "scalar" and lik.slack(optimum.theta) < _EDGE:
-        sentence = (
-            "the climb ended where the targeted intercept stops being positive semi-definite: the likelihood rises "
-            "beyond; use targeting=False or a simpler kind"
-        )
-        optimum = replace(optimum, converged=False, reason=sentence)
     if strict and not optimum.converged:
         raise ConvergenceError(optimum.reason)
     return optimum
@@ -255,33 +267,35 @@ def _tilted(lik: BEKKLikelihood, inner: Array) -> list[Array]:
     off = ~np.eye(n, dtype=bool).ravel()
     out = []
     for _ in range(_TILTS if n <= 3 else 2):
-        move = np.zeros_like(inner)
+        row = inner.copy()
         for k, name in enumerate(lik.families):
             part = slice(lik.lead + k * n * n, lik.lead + (k + 1) * n * n)
-            move[part] = np.where(off, rng.normal(0.0, 0.02 if name == "b" else 0.08, n * n) * ratio, 0.0)
-        for _ in range(20):
-            if np.isfinite(_total(lik, inner + move)):
-                out.append(inner + move)
-                break
-            move = 0.5 * move  # a targeted intercept leaves little room for spill-overs
+            row[part] += np.where(off, rng.normal(0.0, 0.02 if name == "b" else 0.08, n * n) * ratio, 0.0)
+        out.append(row)
     return out
 
 
 def _signed(lik: BEKKLikelihood, optimum: Optimum) -> Optimum:
-    """Flip A, G and B to a positive first element, and the columns of L to a positive diagonal."""
+    """Flip A and G to a positive first element, B to a positive trace, and the columns of L to a positive diagonal."""
     flip = np.ones(lik.layout.size)
-    if lik.kind != "scalar":
-        for k in range(len(lik.families)):
-            first = lik.lead + k * lik.width
-            if optimum.theta[first] < 0:
-                flip[first : first + lik.width] = -1.0
+    for k, name in enumerate(lik.families if lik.kind != "scalar" else ()):
+        part = slice(lik.lead + k * lik.width, lik.lead + (k + 1) * lik.width)
+        weights = optimum.theta[part]
+        if name == "b":
+            step = lik.n + 1 if lik.kind == "full" else 1
+            negative = weights[::step].sum() < 0
+        else:
+            negative = weights[0] < 0
+        if negative:
+            flip[part] = -1.0
     if lik.lead:
         _, cols = lik.half
         low = lik.recursion(optimum.theta).low
         flip[: lik.lead] = np.where(np.diag(low) < 0, -1.0, 1.0)[cols]
     if (flip > 0).all():
         return optimum
-    # all flipped coordinates are unrestricted: theta, box and curvature turn together
+    # the likelihood is even in each of them: theta, box and curvature turn together
+    box = lik.layout.mirrored(flip) if isinstance(lik.layout, TargetedLayout) else flip
     return replace(
-        optimum, theta=flip * optimum.theta, box=flip * optimum.box, curvature=flip[:, None] * optimum.curvature * flip
+        optimum, theta=flip * optimum.theta, box=box * optimum.box, curvature=box[:, None] * optimum.curvature * box
     )

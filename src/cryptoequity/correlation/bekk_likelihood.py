@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import eigh
 
 from ..errors import DataError
-from ..estimation.params import Array, Block, Layout, interval, real, subsimplex
+from ..estimation.params import Array, Layout, interval, real, subsimplex
 from ..kernels.bekk import bekk_adjoint, bekk_filter_elements, bekk_filter_full, bekk_path, bekk_simulate
 from ..volatility.density import t_constants
 from ..volatility.likelihood import ewma_backcast
+from .bekk_box import TargetedLayout, relative_eigen
 
 __all__ = ["LARGEST_FULL", "BEKKLikelihood", "Recursion", "negative_moment", "negative_slope"]
 
@@ -136,23 +136,26 @@ class BEKKLikelihood:
         return news, bad, news
 
     def _layout(self) -> Layout:
-        blocks: list[Block] = []
-        if self.lead:
-            blocks.append(real(*(self._label("l", i, j) for j in range(self.n) for i in range(j, self.n))))
+        tail = [interval("bekk.nu", 2.05, 500.0, log_from=2.0)] if self.dist == "t" else []
+        lead = [real(*(self._label("l", i, j) for j in range(self.n) for i in range(j, self.n)))] if self.lead else []
         if self.kind == "scalar":
             # with targeting C = (1-a-b)S - gN is positive semi-definite just where a + b + delta g <= 1; without it
             # the same set with delta = 1/2 is the stationary one
             scales = [1.0, 1.0]
             if self.asymmetric:
                 scales = [1.0, 1.0 / self.badness if self.targeting else 2.0, 1.0]
-            blocks.append(subsimplex(*(f"bekk.{name}" for name in self.families), mix=np.diag(scales)))
-        for name in self.families if self.kind == "diagonal" else ():
-            blocks.append(real(*(f"bekk.{name}{i + 1}" for i in range(self.n))))
-        for name in self.families if self.kind == "full" else ():
-            blocks.append(real(*(self._label(name, i, j) for j in range(self.n) for i in range(self.n))))
-        if self.dist == "t":
-            blocks.append(interval("bekk.nu", 2.05, 500.0, log_from=2.0))
-        return Layout(blocks)
+            names = [f"bekk.{name}" for name in self.families]
+            return Layout([*lead, subsimplex(*names, mix=np.diag(scales)), *tail])
+        names = []
+        for name in self.families:
+            if self.kind == "diagonal":
+                names += [f"bekk.{name}{i + 1}" for i in range(self.n)]
+            else:
+                names += [self._label(name, i, j) for j in range(self.n) for i in range(self.n)]
+        if self.targeting:
+            bases = [self.negative if name == "g" else self.second for name in self.families]
+            return TargetedLayout(names, bases, self.second, self.kind == "full", tail)
+        return Layout([*lead, real(*names), *tail])
 
     def _label(self, name: str, i: int, j: int) -> str:
         dot = "." if self.n > 9 else ""
@@ -161,7 +164,7 @@ class BEKKLikelihood:
     @property
     def badness(self) -> float:
         r"""Largest eigenvalue of :math:`\bar S^{-1/2}\bar N\bar S^{-1/2}`: what a unit of g takes from C, at most."""
-        return float(self._relative(self.negative)[-1])
+        return float(relative_eigen(self.negative, self.second)[0][-1])
 
     @property
     def half(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
@@ -208,14 +211,7 @@ class BEKKLikelihood:
 
     def slack(self, theta: Array) -> float:
         r"""Smallest eigenvalue of :math:`\bar S^{-1/2}C\bar S^{-1/2}`: negative where the targeted C is infeasible."""
-        return float(self._relative(self.recursion(theta).c)[0])
-
-    def _relative(self, x: Array) -> Array:
-        """Eigenvalues of X relative to the target, ascending; columns are brought to one scale first."""
-        root = np.sqrt(np.diag(self.second))
-        size = np.outer(root, root)
-        values: Array = eigh(x / size, self.second / size, eigvals_only=True)
-        return values
+        return float(relative_eigen(self.recursion(theta).c, self.second)[0][0])
 
     def persistence(self, theta: Array) -> float:
         r"""Spectral radius of :math:`A\otimes A+B\otimes B+\tfrac12G\otimes G`; covariance stationary below one.
@@ -229,22 +225,19 @@ class BEKKLikelihood:
         total = np.kron(a, a) + np.kron(b, b) + 0.5 * np.kron(g, g)
         return float(np.abs(np.linalg.eigvals(total)).max())
 
-    def _feasible(self, point: Recursion) -> bool:
-        if not self.targeting or self.kind == "scalar":
-            return True  # the box sees to it
-        try:
-            np.linalg.cholesky(point.c)
-        except np.linalg.LinAlgError:
+    def _feasible(self, theta: Array) -> bool:
+        """Whether C is positive semi-definite; the optimiser's box sees to it, other callers come from outside."""
+        if not np.isfinite(theta).all():
             return False
-        return True
+        return not self.targeting or self.kind == "scalar" or self.slack(theta) >= 0
 
     def _filter(self, theta: Array, want: int) -> tuple[Array, Array, Array]:
         theta = np.asarray(theta, float)
-        point = self.recursion(theta)
-        nu, const = self.density(theta)
-        if not self._feasible(point):
+        if not self._feasible(theta):
             score = np.zeros((self.nobs if want else 0, self.layout.size))
             return np.full(self.nobs, -np.inf), score, np.full((self.n, self.n), np.nan)
+        point = self.recursion(theta)
+        nu, const = self.density(theta)
         news = len(self.families) - 1
         tail = (*self._bases, nu, const, self.e, *self.start, self.fixed, want)
         if self.kind == "full":
@@ -272,7 +265,7 @@ class BEKKLikelihood:
     def simulate(self, theta: Array, shocks: Array, *, warm: bool = False) -> tuple[Array, Array | None]:
         """Deviations (H, N) from unit-variance shocks, H_1 being the sample second moment or, ``warm``, H_{T+1}.
 
-        A ``warm`` path, which is a forecast's, comes with its covariances (H, N, N); a long one from the start does not.
+        A ``warm`` path, which is a forecast's, comes with its covariances (H, N, N); one from the start does not.
         """
         c, _, a, g, b, _ = self.recursion(theta)
         first = self.next_covariance(theta) if warm else self.second
