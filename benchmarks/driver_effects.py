@@ -4,10 +4,11 @@
     python benchmarks/driver_effects.py --quick    # 10 samples, prints only
 
 Two assets, T = 1000, GARCH(1,1) margins, t(5) shocks, DCC with a = .03 and b = .94 around .4; fits are of the normal
-quasi-likelihood, from the returns up. Drivers: white noise, an autoregression with coefficient .98, a step in the
-middle of the sample. An effect is one of DCC-X, c as given. Rejections at 5 % of the bootstrapped score test (39
-draws) and, where there is an effect, likelihood ratio; of both against χ²; and of the Wald test; a Wald test that does not exist, because the
-effect is at the limit of positive definiteness, counts as no rejection and is counted apart.
+quasi-likelihood, from the returns up, form "q" with limit="sample". Drivers: white noise, an autoregression with
+coefficient .98, a step in the middle of the sample. An effect is one of DCC-X, c as given. Rejections at 5 % of the
+bootstrapped score test (39 draws) and, where there is an effect, likelihood ratio; of both against χ²; and of the Wald
+test. A Wald test that does not exist, because the effect is at the limit of positive definiteness, counts as no
+rejection and is counted apart.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def study(form: str, kind: str, effect: float, count: int) -> dict[str, object]:
         returns, x = sample(kind, effect, np.random.default_rng(seed))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            fit = DCCX(form=form).fit(fit_margins(returns), driver=x)
+            fit = DCCX(form=form, limit="sample").fit(fit_margins(returns), driver=x)
             law = effect_draws(fit, (0,), ("score", "lr") if effect else ("score",), DRAWS, k, 1)
             null = fit.spec.model(fit.likelihood.z)
             ratio = 2.0 * (fit.optimum.loglik - maximize(null, list(null.starts()), polish=null.polish).loglik)

@@ -26,7 +26,7 @@ from cryptoequity.volatility.garch import simulate_margin
 from strategies import correlation_matrices, residuals, seeds
 
 MARGIN = np.array([0.05, 0.05, 0.08, 0.88])
-SPECS = [DCCX(), DCCX(dist="t"), DCCX(form="fisher"), DCCX(form="fisher", dist="t")]
+SPECS = [DCCX(), DCCX(dist="t", limit="sample"), DCCX(form="fisher"), DCCX(form="fisher", dist="t")]
 
 
 def quiet(spec, data, **options) -> DCCXFit:
@@ -107,6 +107,27 @@ def test_every_point_of_the_box_keeps_q_positive_definite(data, seed, drivers, n
     np.testing.assert_allclose(lik.layout.natural(lik.layout.box(theta)), theta, atol=1e-9 * (1 + np.abs(theta).max()))
 
 
+@given(st.data(), seeds, st.integers(1, 3), st.sampled_from([2, 3]), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_the_limit_by_the_sample_holds_whatever_the_residuals(data, seed, drivers, n, corner):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((60, drivers)).cumsum(axis=0) if corner else rng.standard_normal((60, drivers))
+    roots = rng.standard_normal((drivers, n, 2))
+    blocks = roots @ roots.transpose(0, 2, 1)
+    target = data.draw(correlation_matrices(n))
+    if np.linalg.eigvalsh(target)[0] < 1e-4:
+        return
+    # the least news there can be: none at all
+    z = 1e-9 * rng.standard_normal((60, n))
+    lik = DrivenLikelihood(z, dist="normal", driver=x, blocks=blocks, target=target, limit="sample")
+    u = rng.uniform(lik.layout.lower, lik.layout.upper)
+    u[2:] = np.where(rng.random(drivers) < 0.5, rng.choice([1e-6, 1 - 1e-6], drivers), u[2:])
+    theta = lik.layout.natural(u)
+    assert np.isfinite(lik.evaluate(theta, 0)[0]).all()
+    assert (np.abs(lik.path(theta, *lik.pairs)) < 1).all()
+    np.testing.assert_allclose(lik.layout.natural(lik.layout.box(theta)), theta, atol=1e-9 * (1 + np.abs(theta).max()))
+
+
 @pytest.mark.parametrize("side", [0.0, 1.0])
 def test_the_limit_is_exact_for_one_driver(side):
     """At either end of the box the intercept is singular on one date and positive definite on all others."""
@@ -152,7 +173,7 @@ def test_scores_and_adjoint_of_the_model(form, dist, seed):
     spec = DCCX(form=form, dist=dist)
     target = None if form == "fisher" else second_moment_target(rng.standard_normal((60, n)))[0]
     lik = spec.model(z, driver=x, target=target)
-    u = lik.layout.box(next(iter(lik.starts())))
+    u = lik.layout.box(next(start for start in lik.starts() if start[:2].sum() < 0.9))
     theta = lik.layout.natural(np.clip(u + rng.uniform(-0.05, 0.05, u.size), lik.layout.lower, lik.layout.upper))
     _, score = lik.evaluate(theta, 1)
     for k in range(theta.size):
@@ -358,7 +379,9 @@ def test_the_limit_can_be_reached_and_is_said():
     assert "dccx.c1" in fit.at_bound
     assert np.isnan(fit.std_err["dccx.c1"])
     assert np.isnan(fit.driver_effects()["std err"]).all()
-    assert "form='fisher' has no such limit" in str(fit.summary())
+    assert "form='fisher' has no limit" in str(fit.summary())
+    wide = quiet(DCCX(limit="sample"), margins, driver=driver)
+    assert wide.loglikelihood > fit.loglikelihood
     assert np.isfinite(fit.loglik_obs).all()
     free = quiet(DCCX(form="fisher"), margins, driver=driver)
     assert not free.at_bound or "dccx.c1" not in free.at_bound
@@ -466,6 +489,8 @@ def test_refusals(sim_dcc3):
 
     with pytest.raises(SpecError, match="form='z' is not known"):
         DCCX(form="z")
+    with pytest.raises(SpecError, match="limit='none' is not known"):
+        DCCX(limit="none")
     with pytest.raises(SpecError, match="block= is for form='q'"):
         DCCX(form="fisher", block=("A", "B"))
     with pytest.raises(SpecError, match="block="):

@@ -12,7 +12,7 @@ r"""DCC-X: exogenous variables move the correlation.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,6 +29,7 @@ from .spec import CorrelationSpec
 __all__ = ["DCCX", "DCCXFit"]
 
 FORMS = ("q", "fisher")
+LIMITS = ("range", "sample")
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +117,9 @@ class DCCX(CorrelationSpec):
     block : which correlations move, for ``form="q"``: None for all (K is a matrix of ones), a tuple of column names
         (ones among these), or a positive semidefinite matrix as a tuple of rows. One for all drivers, or a tuple of
         them, one a driver.
+    limit : for which drivers :math:`Q_t` must be positive definite, for ``form="q"``: "range" (any inside the range of
+        the sample's, so that forecasts may use them in any order; a narrow set for drivers that come and go from day
+        to day) or "sample" (those of the sample in their order; drivers ahead are refused where they break it).
 
     Notes
     -----
@@ -137,6 +141,7 @@ class DCCX(CorrelationSpec):
     dist: str = "normal"
     form: str = "q"
     block: Any = None
+    limit: str = "range"
     drivers: ClassVar[tuple[int, int]] = (1, 8)
     result: ClassVar[type[CorrelationFit]] = DCCXFit
     references: ClassVar[tuple[str, ...]] = ("engle2002", "vargas2010")
@@ -144,6 +149,7 @@ class DCCX(CorrelationSpec):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_option("form", self.form, FORMS)
+        check_option("limit", self.limit, LIMITS)
         object.__setattr__(self, "block", _frozen(self.block))
         if self.form == "fisher" and self.block is not None:
             raise SpecError("block= is for form='q'; with form='fisher' there is one correlation to move.")
@@ -171,7 +177,9 @@ class DCCX(CorrelationSpec):
             return FisherLikelihood(z, dist=self.dist, driver=x, names=names)
         labels = tuple(names) if names is not None else tuple(str(i) for i in range(z.shape[1]))
         blocks = block_matrices(self.block, labels, x.shape[1])
-        return DrivenLikelihood(z, dist=self.dist, driver=x, blocks=blocks, names=names, target=target)
+        return DrivenLikelihood(
+            z, dist=self.dist, driver=x, blocks=blocks, names=names, target=target, limit=self.limit
+        )
 
     def without(self, drop: Sequence[int], count: int) -> DCCX:
         """Return the specification that is left when drivers ``drop`` of ``count`` are taken out."""
@@ -180,7 +188,7 @@ class DCCX(CorrelationSpec):
         kept = tuple(one for m, one in enumerate(self.block) if m not in drop)
         if len(self.block) != count:
             raise SpecError(f"block= has {len(self.block)} blocks for {count} driver(s).")
-        return DCCX(self.dist, self.form, kept or None)
+        return replace(self, block=kept or None)
 
 
 def _frozen(block: Any) -> Any:

@@ -16,6 +16,7 @@ from ..kernels.dccx import (
     driven_adjoint_pair,
     driven_filter,
     driven_filter_pair,
+    driven_limits,
     driven_path,
     driven_simulate,
     fisher_adjoint,
@@ -36,46 +37,56 @@ def effect_names(drivers: int) -> tuple[str, ...]:
 
 
 class DrivenLayout(Layout):
-    r"""Names and constraints of (a, b, c_1, ..., c_M[, nu]), the set where the intercept of Q is positive definite.
+    r"""Names and constraints of (a, b, c_1, ..., c_M[, nu]), a set on which Q is positive definite whatever the news.
+
+    With ``limit="range"`` it is so for any drivers inside the range of the sample's,
 
     .. math::
 
         a+b+\sum_m\lambda_m\{c_m^+(\bar x_m-\min x_m)+c_m^-(\max x_m-\bar x_m)\}\le 1-10^{-6},\qquad
         \lambda_m=\lambda_{\max}(\bar Q^{-1/2}K_m\bar Q^{-1/2}),
 
-    for c of either sign; :math:`c^-=\max(-c,0)`. With one driver this is necessary as well. In the box c_m is a share
-    of the interval that a, b and the drivers before it have left; both ends of the interval can be reached.
+    for c of either sign, :math:`c^-=\max(-c,0)`; with one driver this is necessary as well. With ``limit="sample"`` it
+    is so for the drivers in the order in which the sample has them; see `cryptoequity.kernels.dccx.driven_limits`. In
+    the box c_m is a share of the interval that a, b and the drivers before it have left; both ends can be reached.
 
     Parameters
     ----------
-    low, high : (M,) the most negative (its size) and the largest effect a unit of room allows.
+    x : (T, M) centered drivers. top : (M,) the :math:`\lambda_m`.
     """
 
-    def __init__(self, low: Array, high: Array, student: bool) -> None:
-        blocks = [subsimplex("dccx.a", "dccx.b"), *(interval(name, 0.0, 1.0) for name in effect_names(low.size))]
+    def __init__(self, x: Array, top: Array, limit: str, student: bool) -> None:
+        blocks = [subsimplex("dccx.a", "dccx.b"), *(interval(name, 0.0, 1.0) for name in effect_names(top.size))]
         super().__init__([*blocks, nu_block("dccx.nu")] if student else blocks)
-        self.low, self.high = low, high
+        self.x, self.top, self.limit = x, top, limit
+
+    def limits(self, a: float, b: float) -> tuple[Array, Array]:
+        """Largest negative and positive effects of each driver alone (M, 2) and their slopes by a and b (M, 2, 2)."""
+        sample = self.limit == "sample"
+        return driven_limits(a, b, self.x, self.top, PERSISTENCE_CAP, sample)  # type: ignore[no-any-return]
 
     def map(self, u: Array) -> tuple[Array, Array]:
         """Theta (K,) and its Jacobian (K, K) at box coordinates ``u``."""
         shares, inner = super().map(u)
-        theta, outer = spend_room(shares, self.low, self.high, PERSISTENCE_CAP)
+        theta, outer = spend_room(shares, *self.limits(float(shares[0]), float(shares[1])))
         return theta, outer @ inner
 
     def box(self, theta: Array) -> Array:
         """Box coordinates of ``theta``; values outside the feasible set go to its boundary."""
         shares = np.array(theta, float)
-        room = PERSISTENCE_CAP - shares[0] - shares[1]
-        for m, (low, high) in enumerate(zip(self.low, self.high, strict=True)):
-            unit = shares[2 + m] / room if room > 0.0 else 0.0
-            unit = min(max(unit, -low), high)
+        left = 1.0
+        for m, (low, high) in enumerate(self.limits(float(shares[0]), float(shares[1]))[0]):
+            if not (left > 0.0 and low > 0.0 and high > 0.0):
+                shares[2 + m] = 0.5
+                continue
+            unit = min(max(shares[2 + m] / left, -low), high)
             shares[2 + m] = (unit + low) / (low + high)
-            room *= 1.0 - max(unit / high, -unit / low)
+            left *= 1.0 - max(unit / high, -unit / low)
         return super().box(shares)
 
     def at_limit(self, optimum: Optimum) -> npt.NDArray[np.bool_]:
         """Drivers whose effect the limit sets, (M,)."""
-        return np.asarray(optimum.pinned)[2 : 2 + self.low.size]
+        return np.asarray(optimum.pinned)[2 : 2 + self.top.size]
 
 
 class DrivenLikelihood(TargetModel):
@@ -87,6 +98,7 @@ class DrivenLikelihood(TargetModel):
     ----------
     driver : (T, M), M may be 0. blocks : (M, N, N) the K_m, positive semidefinite.
     center : (M,) subtracted from the drivers; their means by default.
+    limit : "range" or "sample"; see `DrivenLayout`.
     layout : the feasible set, by default that of this sample's drivers and target.
     """
 
@@ -100,6 +112,7 @@ class DrivenLikelihood(TargetModel):
         names: Sequence[str] | None = None,
         target: Array | None = None,
         center: Array | None = None,
+        limit: str = "range",
         layout: DrivenLayout | None = None,
     ) -> None:
         super().__init__(z, dist=dist, names=names, driver=driver, target=target)
@@ -107,17 +120,14 @@ class DrivenLikelihood(TargetModel):
         self.center: Array = self.driver.mean(axis=0) if center is None else center
         self.x: Array = np.ascontiguousarray(self.driver - self.center)
         self.blocks: Array = np.ascontiguousarray(blocks, float)
-        self.layout: DrivenLayout = self._own_layout() if layout is None else layout
+        if layout is None:
+            top = np.array([eigh(block, self.target, eigvals_only=True)[-1] for block in self.blocks])
+            layout = DrivenLayout(self.x, top, limit, self.student)
+        self.layout: DrivenLayout = layout
         self.whole = self.nobs + 1  # one level for all dates
         rows, cols = np.tril_indices(2)
         self._pair = (self.target[rows, cols][None], self.blocks[:, rows, cols].copy()) if self.n == 2 else None
         self._levels = np.ascontiguousarray(self.target[None])
-
-    def _own_layout(self) -> DrivenLayout:
-        top = np.array([eigh(block, self.target, eigvals_only=True)[-1] for block in self.blocks])
-        low = 1.0 / (top * self.x.max(axis=0)) if top.size else np.empty(0)
-        high = 1.0 / (top * -self.x.min(axis=0)) if top.size else np.empty(0)
-        return DrivenLayout(low, high, self.student)
 
     @property
     def drivers(self) -> int:
@@ -189,18 +199,19 @@ class DrivenLikelihood(TargetModel):
         tail = (8.0,) if self.student else ()
         for a, b in _GRID:
             yield np.array([a, b, *(0.0,) * self.drivers, *tail])
-            for m in range(self.drivers):
-                for unit in (-0.4 * self.layout.low[m], 0.4 * self.layout.high[m]):
+            for m, (low, high) in enumerate(self.layout.limits(a, b)[0]):
+                for unit in (-0.4 * low, 0.4 * high):
                     c = np.zeros(self.drivers)
-                    c[m] = unit * (PERSISTENCE_CAP - a - b)
+                    c[m] = unit
                     yield np.array([a, b, *c, *tail])
 
     def concerns(self, optimum: Optimum) -> tuple[str, ...]:
         """Which effects the limit of positive definiteness sets."""
+        where = "for the drivers of the sample" if self.layout.limit == "sample" else "over the range of the drivers"
+        cure = "" if self.layout.limit == "sample" else "limit='sample' allows more, and "
         return tuple(
             f"dccx.c{m + 1} is as {'large' if optimum.theta[2 + m] > 0 else 'negative'} as Q_t stays positive "
-            "semidefinite over the range of the drivers: the data ask for more than this form can give; "
-            "form='fisher' has no such limit"
+            f"semidefinite {where}: the data ask for more than this form can give; {cure}form='fisher' has no limit"
             for m in np.flatnonzero(self.layout.at_limit(optimum))
         )
 

@@ -32,6 +32,7 @@ __all__ = [
     "driven_draw",
     "driven_filter",
     "driven_filter_pair",
+    "driven_limits",
     "driven_path",
     "driven_simulate",
     "fisher_adjoint",
@@ -42,31 +43,97 @@ __all__ = [
 
 
 @kernel
-def spend_room(theta, low, high, cap):
+def driven_limits(a, b, x, top, cap, sample):
+    r"""Largest effects of either sign that leave Q positive semidefinite, each driver alone, with slopes by a and b.
+
+    Without ``sample``: for any drivers inside the range of ``x`` (T, M), :math:`|c|\,\lambda\,\max|x|\le` cap - a - b
+    with the maximum on the side that counts. With it: for the drivers as they are. Summing the recursion without
+    news, :math:`Q_t\succeq D_t\bar Q+c\,k_tK` where :math:`D_t=bD_{t-1}+` cap - a - b (a more on the first date, for
+    the start) and :math:`k_t=bk_{t-1}+x_t`, so that :math:`|c|\,\lambda\,\max|k_t/D_t|\le1`; never more than twenty times
+    the limit by the range, for :math:`k_t` may have one sign only. ``top`` holds the :math:`\lambda`.
+
+    Returns
+    -------
+    limits : (M, 2) of the negative and of the positive effects, both > 0. slopes : (M, 2, 2), the last axis a and b.
+    """
+    drivers = top.shape[0]
+    limits = np.empty((drivers, 2))
+    slopes = np.empty((drivers, 2, 2))
+    room = max(cap - a - b, 0.0)
+    for m in range(drivers):
+        ends = np.zeros(2)
+        turn = np.zeros((2, 2))
+        for side in range(2):
+            sign = 1.0 if side == 0 else -1.0
+            for t in range(x.shape[0]):
+                ends[side] = max(ends[side], sign * x[t, m])
+        widest = np.zeros(2)
+        if sample:
+            for side in range(2):
+                widest[side] = 0.05 * ends[side] / room if room > 0.0 else np.inf
+                turn[side, 0] = turn[side, 1] = widest[side] / room if room > 0.0 else 0.0
+            k = kb = da = db = 0.0
+            d = 1.0
+            for t in range(x.shape[0]):
+                kb = k + b * kb
+                k = b * k + x[t, m]
+                first = 1.0 if t == 0 else 0.0
+                da = b * da - 1.0 + first
+                db = d + b * db - 1.0
+                d = b * d + room + a * first
+                for side in range(2):
+                    value = (1.0 if side == 0 else -1.0) * k / d
+                    if value > widest[side]:
+                        widest[side] = value
+                        turn[side, 0] = -value * da / d
+                        turn[side, 1] = ((1.0 if side == 0 else -1.0) * kb - value * db) / d
+        for side in range(2):
+            if sample:
+                limit = 1.0 / (top[m] * widest[side])
+                limits[m, side] = limit
+                slopes[m, side, 0] = -limit * turn[side, 0] / widest[side]
+                slopes[m, side, 1] = -limit * turn[side, 1] / widest[side]
+            else:
+                limits[m, side] = room / (top[m] * ends[side])
+                slopes[m, side, 0] = slopes[m, side, 1] = -1.0 / (top[m] * ends[side])
+    return limits, slopes
+
+
+@kernel
+def spend_room(theta, limits, slopes):
     """From shares to effects: theta (K,) and d theta / d shares (K, K).
 
-    Element 2 + m of ``theta`` comes as a share of [-low_m, high_m], the effects of one unit of room. The room is
-    ``cap`` - a - b, less what the drivers before m take of it: c / high_m or -c / low_m.
+    Element 2 + m of ``theta`` comes as a share of the interval of effects that ``limits`` allows driver m, reduced by
+    what the drivers before it have spent of theirs.
     """
     size = theta.shape[0]
     out = theta.copy()
     jac = np.eye(size)
-    room = cap - theta[0] - theta[1]
-    slope = np.zeros(size)
-    slope[0] = slope[1] = -1.0
-    for m in range(low.shape[0]):
+    left = 1.0
+    by_left = np.zeros(size)
+    by_unit = np.zeros(size)
+    for m in range(limits.shape[0]):
         k = 2 + m
-        unit = (low[m] + high[m]) * theta[k] - low[m]
-        out[k] = room * unit
-        side = 1.0 / high[m] if unit > 0.0 else -1.0 / low[m]
-        left = max(1.0 - side * unit, 0.0)
+        low, high, share = limits[m, 0], limits[m, 1], theta[k]
+        unit = (low + high) * share - low
+        by_unit[:] = 0.0
+        for j in range(2):
+            by_unit[j] = (slopes[m, 0, j] + slopes[m, 1, j]) * share - slopes[m, 0, j]
+        by_unit[k] = low + high
+        out[k] = left * unit
         for j in range(size):
-            jac[k, j] = slope[j] * unit
-        jac[k, k] = room * (low[m] + high[m])
+            jac[k, j] = by_left[j] * unit + left * by_unit[j]
+        if not (low > 0.0 and high > 0.0):
+            continue  # a and b have left no room at all
+        spent = unit / high if unit > 0.0 else -unit / low
+        rest = max(1.0 - spent, 0.0)
         for j in range(size):
-            slope[j] *= left
-        slope[k] = -room * side * (low[m] + high[m])
-        room *= left
+            if unit > 0.0:
+                by_spent = (by_unit[j] - (spent * slopes[m, 1, j] if j < 2 else 0.0)) / high
+            else:
+                by_spent = (-by_unit[j] - (spent * slopes[m, 0, j] if j < 2 else 0.0)) / low
+            by_left[j] = by_left[j] * rest - left * by_spent
+        left *= rest
     return out, jac
 
 
