@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import cryptoequity as ce
 from cryptoequity.correlation import DCC
 from cryptoequity.correlation.fit import CorrelationFit, draw_shocks
 from cryptoequity.correlation.midas import DCCMIDAS, DCCMIDASFit
 from cryptoequity.correlation.slow import DrivenSlowLikelihood, RealizedSlowLikelihood, beta_weights
 from cryptoequity.correlation.stacking import stacked_moments
-from cryptoequity.errors import DataError, SpecError
+from cryptoequity.errors import BoundaryWarning, DataError, SpecError
 from cryptoequity.volatility import GARCH, fit_margins
 from cryptoequity.volatility.garch import simulate_margin
 from strategies import residuals, seeds
@@ -366,6 +367,18 @@ def test_a_level_that_does_not_move_leaves_its_weights_unidentified(sim_dcc3):
     assert np.abs(lik.evaluate(theta, 1)[1][:, 2]).max() == 0.0
     dcc = DCC().model(lik.z, target=np.array([[1.0, np.tanh(0.3)], [np.tanh(0.3), 1.0]]))
     np.testing.assert_allclose(lik.evaluate(theta, 0)[0], dcc.evaluate(theta[:2], 0)[0], rtol=1e-12)
+
+
+def test_a_correlation_that_does_not_return_to_its_slow_level_is_said_not_to():
+    """A break in the correlation looks like an integrated one: a + b at its cap, the weights of the level mean nothing."""
+    returns = ce.to_returns(ce.load_sample("step"))[["COIN", "SMALL_TECH"]]
+    margins = fit_margins(returns, GARCH(dist="t"))
+    with pytest.warns(BoundaryWarning, match="does not return to the slow correlation"):
+        fit = DCCMIDAS(dist="t").fit(margins)
+    assert fit.optimum.pinned[0]
+    assert "midas.w" in fit.at_bound
+    assert np.isfinite(fit.std_err["midas.nu"])
+    assert "does not return to the slow correlation" in str(fit.summary())
 
 
 def test_refusals(sim_dcc3):

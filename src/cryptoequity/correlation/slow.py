@@ -9,6 +9,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..errors import DataError, SpecError
+from ..estimation.optimize import Optimum
 from ..estimation.params import Array, Block, Layout, interval, real, subsimplex
 from ..kernels.dccx import (
     driven_adjoint,
@@ -24,7 +25,7 @@ from .model import PathModel, nu_block, second_moment_target
 
 __all__ = ["DrivenSlowLikelihood", "RealizedSlowLikelihood", "beta_weights"]
 
-_GRID = ((0.01, 0.97), (0.03, 0.93), (0.05, 0.85), (0.03, 0.6))
+_GRID = ((0.01, 0.97), (0.03, 0.93), (0.05, 0.85), (0.03, 0.6), (0.01, 0.1))
 _SHAPES = (1.5, 5.0, 20.0)
 
 
@@ -54,6 +55,8 @@ class SlowModel(PathModel):
     lags, size : K and L.
     """
 
+    polish = 5  # an integrated fast correlation and a slow one with little around it are two tops
+
     def __init__(
         self,
         z: Array,
@@ -77,6 +80,20 @@ class SlowModel(PathModel):
     def leaning(self) -> int:
         """Dates whose level counts blocks before the sample."""
         return min(int(self.lags * self.size), int(self.nobs))
+
+    def loose(self, optimum: Optimum) -> tuple[bool, ...]:
+        """Pinned coordinates, and all behind the level where a + b is at its cap and the level counts for nothing."""
+        pinned = optimum.pinned
+        last = len(pinned) - int(self.student)
+        return tuple(one or (pinned[0] and 2 <= k < last) for k, one in enumerate(pinned))
+
+    def concerns(self, optimum: Optimum) -> tuple[str, ...]:
+        """Say so where the correlation does not return to its slow level."""
+        if not optimum.pinned[0]:
+            return ()
+        return (
+            "midas.a + midas.b is at its cap: Q_t does not return to the slow correlation, which is not identified",
+        )
 
     def levels(self, theta: Array) -> tuple[Array, Array]:
         """Level of every block that has begun (B, N, N), and its slopes by the E parameters behind it (E, B, N, N)."""

@@ -49,8 +49,8 @@ def driven_limits(a, b, x, top, cap, sample):
     Without ``sample``: for any drivers inside the range of ``x`` (T, M), :math:`|c|\,\lambda\,\max|x|\le` cap - a - b
     with the maximum on the side that counts. With it: for the drivers as they are. Summing the recursion without
     news, :math:`Q_t\succeq D_t\bar Q+c\,k_tK` where :math:`D_t=bD_{t-1}+` cap - a - b (a more on the first date, for
-    the start) and :math:`k_t=bk_{t-1}+x_t`, so that :math:`|c|\,\lambda\,\max|k_t/D_t|\le1`; never more than twenty times
-    the limit by the range, for :math:`k_t` may have one sign only. ``top`` holds the :math:`\lambda`.
+    the start) and :math:`k_t=bk_{t-1}+x_t`, so that :math:`|c|\,\lambda\,\max|k_t/D_t|\le1`; never more than twenty
+    times the limit by the range, for :math:`k_t` may have one sign only. ``top`` holds the :math:`\lambda`.
 
     Returns
     -------
