@@ -27,16 +27,13 @@ from ..kernels.copula import dcc_tangent
 from ..volatility import Margins
 from ..volatility.density import CODE
 from ..volatility.pit import MarginLaw, empirical_scores, law_of, log_normal, log_t
-from .copula_scores import normal_scores, t_scores
+from .copula_scores import FARTHEST, normal_scores, t_scores
 from .fit import CorrelationFit
 from .likelihood import _GRID, CorrelationLikelihood
 from .model import PathModel, TargetModel, matrix_of, nu_block, second_moment_target
 from .spec import CorrelationSpec
 
 __all__ = ["CopulaDCC", "CopulaFit", "CopulaLikelihood", "tail_dependence"]
-
-# beyond this normal score a double holds no tail probability, and no t score either
-_FARTHEST = 37.0
 
 
 @functools.lru_cache(maxsize=2)
@@ -484,7 +481,7 @@ class CopulaDCC(CorrelationSpec):
             for i, law in enumerate(laws):
                 n = law.scores(np.ascontiguousarray(z[:, i]), slopes=False)[0]
                 worst = int(np.argmax(np.abs(n)))
-                if not np.abs(n[worst]) < _FARTHEST:
+                if not np.abs(n[worst]) < FARTHEST:
                     raise DataError(
                         f"{labels[i]!r}: the residual {z[worst, i]:.1f} of observation {worst} has no probability left "
                         f"under its {law.dist} margin; fit it with dist='t' or 'skewt', or use pit='rank'."

@@ -15,8 +15,10 @@ from ..estimation.params import Array
 from ..kernels.copula import series_sums
 from ..volatility.pit import log_normal, log_t, t_tail, t_tail_slope
 
-__all__ = ["exact_t_scores", "normal_scores", "t_scores"]
+__all__ = ["FARTHEST", "exact_t_scores", "normal_scores", "t_scores"]
 
+# a normal score beyond this leaves 1e-138 of probability, of which the t quantile loses its digits
+FARTHEST = 25.0
 _ORDERS = (32, 64, 128, 256)
 _EXACT = 1e-12
 
@@ -24,21 +26,26 @@ _EXACT = 1e-12
 def exact_t_scores(n: Array, nu: float) -> tuple[Array, Array]:
     r"""Unit-variance t scores of normal scores ``n`` > 0 and their derivative by nu, quantile by quantile.
 
-    The quantile is polished by a Newton step on the log tail; its slope is that of the implicit function
-    :math:`G_\nu(x)=\Phi(n)`.
+    The quantile is polished by Newton steps of the log tail in log x, which are exact for a power law, and reaches
+    where quantile functions stop short; its slope is that of the implicit function :math:`G_\nu(x)=\Phi(n)`.
     """
     tail = special.ndtr(-n)
     x = -special.stdtrit(nu, tail) * np.sqrt((nu - 2.0) / nu)
-    x = x + t_tail(x, nu) * np.log(t_tail(x, nu) / tail) / np.exp(log_t(x, nu)[0])
+    for _ in range(2):
+        reached = t_tail(x, nu)
+        x = x * np.exp(reached * np.log(reached / tail) / (x * np.exp(log_t(x, nu)[0])))
     return x, t_tail_slope(x, nu) / np.exp(log_t(x, nu)[0])
 
 
 def t_scores(n: Array, nu: float, want: int) -> tuple[Array, Array, Array]:
-    """Student t scores of normal scores ``n`` (any shape), dx/dn, and, with ``want`` = 1, dx/dnu (else empty)."""
+    """Student t scores of normal scores ``n`` (any shape), dx/dn, and, with ``want`` = 1, dx/dnu (else empty).
+
+    All are NaN where a score lies beyond `FARTHEST`.
+    """
     flat = np.ascontiguousarray(n).ravel()
     squares = flat * flat
     width = float(squares.max()) if flat.size else 1.0
-    if not np.isfinite(width) or width == 0.0:
+    if not 0.0 < width <= FARTHEST**2:
         nan = np.full(n.shape, np.nan)
         return nan, nan, nan
     rows = 2 if want else 1
