@@ -370,7 +370,7 @@ def test_a_level_that_does_not_move_leaves_its_weights_unidentified(sim_dcc3):
 
 
 def test_a_correlation_that_does_not_return_to_its_slow_level_is_said_not_to():
-    """A break in the correlation looks like an integrated one: a + b at its cap, the weights of the level mean nothing."""
+    """A break looks like an integrated correlation: a + b at its cap, the weights of the level mean nothing."""
     returns = ce.to_returns(ce.load_sample("step"))[["COIN", "SMALL_TECH"]]
     margins = fit_margins(returns, GARCH(dist="t"))
     with pytest.warns(BoundaryWarning, match="does not return to the slow correlation"):

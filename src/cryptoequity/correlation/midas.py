@@ -97,12 +97,12 @@ class DCCMIDAS(CorrelationSpec):
     Examples
     --------
     >>> import cryptoequity as ce
-    >>> returns = ce.to_returns(ce.load_sample("step"))[["COIN", "SMALL_TECH"]]
-    >>> fit = ce.DCCMIDAS(lags=6, block=22).fit(returns)
+    >>> returns = ce.to_returns(ce.load_sample("step"))[["COIN", "MARKET"]]
+    >>> fit = ce.DCCMIDAS(dist="t", lags=6, block=22).fit(returns)
     >>> fit.presample_dates
     132
-    >>> list(fit.params.index[-3:])
-    ['midas.a', 'midas.b', 'midas.w']
+    >>> list(fit.params.index[-4:])
+    ['midas.a', 'midas.b', 'midas.w', 'midas.nu']
     """
 
     dist: str = "normal"
