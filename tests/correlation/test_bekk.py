@@ -291,7 +291,7 @@ def test_spread_over_samples(asymmetric):
     rng = np.random.default_rng(20261122)
     theta = [0.03, 0.05, 0.92] if asymmetric else [0.05, 0.92]
     estimates, exact, raw = [], [], []
-    while len(estimates) < 80:
+    while len(estimates) < 60:
         frame = pd.DataFrame(world(theta, 2000, rng, asymmetric=asymmetric), columns=["X", "Y"])
         fit = quiet(BEKK(asymmetric=asymmetric), frame)
         if fit.at_bound:
@@ -312,7 +312,7 @@ def test_spread_over_samples(asymmetric):
     if asymmetric:
         truth = np.concatenate([truth, negative_moment(TRUTH)[[0, 1, 1], [0, 0, 1]]])
     truth = np.concatenate([truth, theta])
-    assert (np.abs(table["mean"] - truth) < 4 * table["sd"] / np.sqrt(80) + 0.006).all(), table.assign(truth=truth)
+    assert (np.abs(table["mean"] - truth) < 4 * table["sd"] / np.sqrt(60) + 0.006).all(), table.assign(truth=truth)
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_spread_over_samples(asymmetric):
 )
 def test_recovery_of_the_truth(kind, dist, theta):
     """One long sample: every estimate within four of its own errors, with and without targeting."""
-    e = world(theta, 12_000, np.random.default_rng(4), kind=kind, asymmetric=True, dist=dist)
+    e = world(theta, 6_000, np.random.default_rng(4), kind=kind, asymmetric=True, dist=dist)
     frame = pd.DataFrame(e, columns=["X", "Y"])
     for targeting in (True, False):
         fit = BEKK(kind=kind, asymmetric=True, targeting=targeting, dist=dist).fit(frame)
@@ -332,7 +332,7 @@ def test_recovery_of_the_truth(kind, dist, theta):
         gap = (fit.params[dynamic] - theta) / fit.std_err[dynamic]
         assert fit.converged
         assert (gap.abs() < 4).all(), gap
-        assert (fit.std_err[dynamic] < (0.06 if dist == "normal" else 1.0)).all()
+        assert (fit.std_err[dynamic] < (0.09 if dist == "normal" else 1.0)).all()
         wanted = np.reshape(theta[-5:-1], (2, 2)).T if kind == "full" else np.diag(theta[-2:])
         np.testing.assert_allclose(fit.matrices["B"], wanted, atol=0.08)
 
@@ -638,13 +638,13 @@ def test_refusals(returns):
 
 
 def test_many_columns():
-    """Thirty assets, scalar and diagonal, in seconds; every date positive definite."""
+    """Fifteen assets, scalar and diagonal, in seconds; every date positive definite."""
     rng = np.random.default_rng(0)
-    target = 0.4 * np.ones((30, 30)) + 0.6 * np.eye(30)
+    target = 0.4 * np.ones((15, 15)) + 0.6 * np.eye(15)
     frame = pd.DataFrame(world([0.03, 0.94], 300, rng, target=target)).add_prefix("c")
     for kind in ("scalar", "diagonal"):
         fit = quiet(BEKK(kind=kind), frame)
         assert fit.converged
         assert isinstance(fit, CovarianceFit)
         assert np.linalg.eigvalsh(fit.covariance_at(frame.index[200]))[0] > 0
-    assert {"bekk.a1", "bekk.a30"} <= set(fit.params.index)
+    assert {"bekk.a1", "bekk.a15"} <= set(fit.params.index)
