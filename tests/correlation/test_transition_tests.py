@@ -12,7 +12,8 @@ from scipy import stats
 from correlation.null_samples import constant, correlated, dynamic, known, margins_from, persistent
 from cryptoequity.correlation import CCC, DCC
 from cryptoequity.correlation.null_fit import fitted_null
-from cryptoequity.correlation.null_statistics import adjusted
+from cryptoequity.correlation.null_statistics import adjusted, quadratic
+from cryptoequity.correlation.null_world import Outcome, conclude
 from cryptoequity.correlation.stcc import STCC, BerbenJansen
 from cryptoequity.correlation.transition_tests import (
     _transition_statistic,
@@ -102,7 +103,7 @@ def test_berben_jansen_is_the_test_with_time(margins):
     for order in (1, 2):
         one, two = berben_jansen_test(margins, order=order), stcc_test(margins, time, order=order)
         assert one.statistic == pytest.approx(two.statistic, rel=1e-10)
-        assert one.reference == f"χ²({order})"
+        assert one.reference == f"chi2({order})"
 
 
 @pytest.mark.parametrize("robust", [True, False])
@@ -117,6 +118,19 @@ def test_units_of_the_driver_and_order_of_the_columns_do_not_matter(margins, dri
     nano = driver.copy()
     nano.index = pd.DatetimeIndex(nano.index).as_unit("ns")
     assert stcc_test(margins, nano, robust=robust).statistic == value
+
+
+def test_what_cannot_be_computed_is_a_value_with_its_reason():
+    moments = np.random.default_rng(1).standard_normal((50, 2))
+    twice = np.column_stack([moments, moments[:, 0]])
+    assert np.isnan(quadratic(twice.sum(axis=0), twice.T @ twice))
+    assert np.isfinite(quadratic(moments.sum(axis=0), moments.T @ moments))
+    null = known(constant(50, 2, np.random.default_rng(2)))
+    outcome = Outcome("a test", "nothing moves.", "chi2(1)", float("nan"), float("nan"), {})
+    result = conclude(outcome, null, None, lambda null: 0.0, bootstrap=19, shocks="fhs", rng=1, n_jobs=None)
+    assert np.isnan(result.pvalue)
+    assert "carry the same information" in result.reason
+    assert "carry the same information" in str(result.summary())
 
 
 # --- a second transition
@@ -184,7 +198,7 @@ def test_second_transition_written_out(regimes):
         by_hand = total @ np.linalg.solve(star.T @ star, total)
         result = second_transition_test(fit, second, additive=additive)
         assert result.statistic == pytest.approx(by_hand, rel=1e-4)
-        assert result.reference == ("χ²(1)" if additive else "χ²(2)")
+        assert result.reference == ("chi2(1)" if additive else "chi2(2)")
 
 
 def test_second_transition_has_its_size_and_finds_what_is_there(regimes):
@@ -360,6 +374,10 @@ def test_drivers_that_cannot_be_used(margins, driver):
         stcc_test(margins, pd.concat([driver, driver.rename("again")], axis=1))
     with refused(DataError, "no row for 900 of the 900"):
         stcc_test(margins, driver.tz_localize("UTC"))
+    switch = (driver > 0).astype(float)
+    assert 0 < stcc_test(margins, switch).pvalue <= 1
+    with refused(DataError, "the driver takes 2 values only.*use order=1"):
+        stcc_test(margins, switch, order=2)
     with refused(SpecError, "order=4"):
         stcc_test(margins, driver, order=4)
 

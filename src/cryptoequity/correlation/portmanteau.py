@@ -304,7 +304,7 @@ def _portmanteau(
     plain = float(stats.chi2.sf(value, terms))
     detail: dict[str, float | int] = {"lags": lags, "terms": terms}
     reason = ""
-    chosen, reference = plain, f"χ²({terms})"
+    chosen, reference = plain, f"chi2({terms})"
     if weighted:
         reference += ", weighted by the covariance of estimated autocorrelations"
     else:
@@ -313,7 +313,7 @@ def _portmanteau(
         detail["corrected p-value"] = corrected
         if correct:
             chosen = corrected
-            reference = f"weighted sum of {terms} χ²(1), estimation counted (χ² with its mean and variance)"
+            reference = f"weighted sum of {terms} chi2(1), estimation counted (chi2 with its mean and variance)"
             if not np.isfinite(chosen):
                 reason = "the estimated weights of the statistic are not those of a law; use bootstrap=."
     outcome = Outcome(f"{kind} portmanteau test", _NULLS[of], reference, value, chosen, detail, reason)

@@ -72,7 +72,7 @@ def stcc_test(
     >>> returns = ce.to_returns(ce.load_sample("step"))[["COIN", "SMALL_TECH"]]
     >>> margins = ce.fit_margins(returns, ce.GARCH(dist="t"))
     >>> ce.stcc_test(margins, returns["COIN"].abs().rolling(20).mean().shift(1).bfill()).reference
-    'χ²(1)'
+    'chi2(1)'
     """
     null = read(fit)
     s = driver_values(driver, _index(fit), "stcc_test")
@@ -179,7 +179,7 @@ def second_transition_test(
     outcome = Outcome(
         "LM test against a second transition (DSTCC)",
         f"beyond the transition of {fit.spec.name} the correlation does not move with the driver.",
-        f"χ²({count})",
+        f"chi2({count})",
         value,
         float(stats.chi2.sf(value, count)),
         {"pairs": pairs},
@@ -235,7 +235,7 @@ def driver_test(
     outcome = Outcome(
         "LM test of a driver of the correlation (DCC-X)",
         f"the driver does not enter the correlation of the {fit.spec.name} model.",
-        f"χ²({count})",
+        f"chi2({count})",
         value,
         float(stats.chi2.sf(value, count)),
         {"loadings": count},
@@ -297,6 +297,12 @@ def _constant_against(
 ) -> TestResult:
     """The LM test of a constant correlation with powers of s."""
     check_option("order", order, (1, 2, 3))
+    distinct = np.unique(s).size
+    if distinct <= order:
+        raise DataError(
+            f"order={order}: {what} takes {distinct} values only, powers beyond {distinct - 1} say nothing new; use "
+            f"order={distinct - 1}."
+        )
     unit = _standard(s)
     powers = np.stack([_standard(unit**k) for k in range(1, order + 1)])
     statistic = partial(_transition_statistic, powers=powers, robust=robust)
@@ -305,7 +311,7 @@ def _constant_against(
     outcome = Outcome(
         name,
         f"the correlation is constant: it does not move with {what}.",
-        f"χ²({order * pairs})",
+        f"chi2({order * pairs})",
         value,
         float(stats.chi2.sf(value, order * pairs)),
         {"pairs": pairs, "order": order},
