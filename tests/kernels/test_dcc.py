@@ -70,14 +70,15 @@ def test_path_and_likelihood_equal_a_plain_reading(data, parameters, nu, z):
         return  # nearly singular: the likelihood is the inverse of rounding error, in both readings
     loglik, score, q = dcc_filter(a, b, nu, constants(nu, n), z, target, start, start, 1)
     # the quadratic form loses what the matrix has lost: its condition number in units of rounding
-    np.testing.assert_allclose(loglik, wanted, rtol=1e-10 * max(1.0, 1e-5 / smallest), atol=1e-9)
+    slack = max(1.0, 1e-5 / smallest)
+    np.testing.assert_allclose(loglik, wanted, rtol=1e-10 * slack, atol=1e-9 * slack)
     np.testing.assert_allclose(q, last, rtol=1e-12, atol=1e-12)
     if n == 2:
         pair, rho, pair_s = dcc_filter_pair(a, b, nu, constants(nu, 2), z, lower(target), lower(start), lower(start), 1)
-        np.testing.assert_allclose(pair, loglik, rtol=1e-10 * max(1.0, 1e-5 / smallest), atol=1e-9)
+        np.testing.assert_allclose(pair, loglik, rtol=1e-10 * slack, atol=1e-9 * slack)
         np.testing.assert_allclose(rho, path[:-1, 0], rtol=0, atol=1e-12)
         scale = np.abs(score).max() + 1.0
-        np.testing.assert_allclose(pair_s / scale, score / scale, atol=1e-8 * max(1.0, 1e-5 / smallest))
+        np.testing.assert_allclose(pair_s / scale, score / scale, atol=1e-8 * slack)
 
 
 @given(st.data(), dcc_parameters(), residuals(sizes=(2, 3, 5), nobs=(8, 200)))

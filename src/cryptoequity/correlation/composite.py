@@ -111,6 +111,8 @@ class CompositeLikelihood(CorrelationLikelihood):
         self.rows, self.cols = rows, cols
         self._normal = np.array([-np.log(2.0 * np.pi), 0.0])
 
+    climb = PathModel.climb
+
     def density(self, theta: Array) -> tuple[float, Array]:
         """Degrees of freedom (0 for the normal) and the constants of a pair."""
         if not self.student:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SpecError
+from ..estimation.optimize import Optimum
 from ..estimation.params import Array, Block, Layout, subsimplex
 from ..kernels.dcc import (
     dcc_adjoint,
@@ -22,6 +23,8 @@ from .model import PathModel, TargetModel, matrix_of, nu_block, second_moment_ta
 
 __all__ = ["CorrelationLikelihood", "decaying", "second_moment_target"]
 
+# columns from which the search for a start is the composite likelihood's
+_MANY = 6
 _GRID = tuple((a, total - a) for total in (0.999, 0.99, 0.97, 0.9) for a in (0.005, 0.015, 0.04, 0.1))
 _LAYOUTS: dict[tuple[bool, bool], Layout] = {}
 
@@ -154,6 +157,26 @@ class CorrelationLikelihood(TargetModel):
             shrink=self.shrink,
             presample=self.presample,
         )
+
+    def climb(
+        self,
+        starts: Sequence[Array],
+        *,
+        polish: int | None = None,
+        tol: float = 1e-8,
+        curvature: Array | None = None,
+        strict: bool = False,
+    ) -> Optimum:
+        """Maximise; with many columns the search is the composite likelihood's, and its optimum the start of one climb.
+
+        Where the composite's climbs disagree, stop short or end on a bound, the starts are all tried here.
+        """
+        if self.n >= _MANY and self._dynamic and len(starts) > 1:
+            first = np.arange(self.n - 1)
+            found = self.composite(first, first + 1).climb(starts, tol=tol)
+            if found.converged and found.agreement == 1.0 and not any(found.pinned):
+                starts = [found.theta]
+        return super().climb(starts, polish=polish, tol=tol, curvature=curvature, strict=strict)
 
     def memory(self, theta: Array) -> float:
         """Return (1 - b) / (1 - a - b)."""

@@ -172,6 +172,10 @@ def pair_score(z, path, nu, const):
     return score, info
 
 
+# Sums run over four rows at a time, written out: a single sum waits for its own last addition, and the order of
+# summation is the program's, not the machine's. Indices come from ranges, which numba knows not to be negative.
+
+
 @kernel
 def _factor(low, n):
     """Cholesky in place of the lower triangle; False when not positive definite."""
@@ -182,32 +186,91 @@ def _factor(low, n):
         if not total > 0.0:
             return False
         root = math.sqrt(total)
+        per = 1.0 / root
         low[j, j] = root
-        for i in range(j + 1, n):
-            value = low[i, j]
+        stop = n - (n - j - 1) % 4
+        for i in range(j + 1, stop, 4):
+            s0 = low[i, j]
+            s1 = low[i + 1, j]
+            s2 = low[i + 2, j]
+            s3 = low[i + 3, j]
             for m in range(j):
-                value -= low[i, m] * low[j, m]
-            low[i, j] = value / root
+                f = low[j, m]
+                s0 -= low[i, m] * f
+                s1 -= low[i + 1, m] * f
+                s2 -= low[i + 2, m] * f
+                s3 -= low[i + 3, m] * f
+            low[i, j] = s0 * per
+            low[i + 1, j] = s1 * per
+            low[i + 2, j] = s2 * per
+            low[i + 3, j] = s3 * per
+        for i in range(stop, n):
+            total = low[i, j]
+            for m in range(j):
+                total -= low[i, m] * low[j, m]
+            low[i, j] = total * per
     return True
 
 
 @kernel
 def _inverse(low, inv, work, n):
-    """Put (LL')^{-1} into ``inv``, symmetric; ``work`` (N, N) takes L^{-1}, its upper triangle unused."""
-    for j in range(n):
-        work[j, j] = 1.0 / low[j, j]
-        for i in range(j + 1, n):
-            value = 0.0
-            for m in range(j, i):
-                value -= low[i, m] * work[m, j]
-            work[i, j] = value / low[i, i]
+    """Put (LL')^{-1} into ``inv``, symmetric; ``work`` (N, N) takes L^{-1}, and its transpose above the diagonal."""
+    even = n - n % 4
+    # row i of work from its diagonal on: column i of L^{-1}
+    for i in range(0, even, 4):
+        for k in range(i, i + 4):
+            for m in range(i, k):
+                work[k, m] = 0.0
+        for r in range(i, n):
+            s0 = 0.0
+            s1 = 0.0
+            s2 = 0.0
+            s3 = 0.0
+            for m in range(i, r):
+                f = low[r, m]
+                s0 += work[i, m] * f
+                s1 += work[i + 1, m] * f
+                s2 += work[i + 2, m] * f
+                s3 += work[i + 3, m] * f
+            per = 1.0 / low[r, r]
+            work[i, r] = per if r == i else -s0 * per
+            work[i + 1, r] = per if r == i + 1 else -s1 * per
+            work[i + 2, r] = per if r == i + 2 else -s2 * per
+            work[i + 3, r] = per if r == i + 3 else -s3 * per
+    for i in range(even, n):
+        work[i, i] = 1.0 / low[i, i]
+        for r in range(i + 1, n):
+            total = 0.0
+            for m in range(i, r):
+                total += work[i, m] * low[r, m]
+            work[i, r] = -total / low[r, r]
     for i in range(n):
-        for j in range(i + 1):
-            value = 0.0
+        stop = i + 1 - (i + 1) % 4
+        for j in range(0, stop, 4):
+            s0 = 0.0
+            s1 = 0.0
+            s2 = 0.0
+            s3 = 0.0
             for m in range(i, n):
-                value += work[m, i] * work[m, j]
-            inv[i, j] = value
-            inv[j, i] = value
+                f = work[i, m]
+                s0 += work[j, m] * f
+                s1 += work[j + 1, m] * f
+                s2 += work[j + 2, m] * f
+                s3 += work[j + 3, m] * f
+            inv[i, j] = s0
+            inv[i, j + 1] = s1
+            inv[i, j + 2] = s2
+            inv[i, j + 3] = s3
+        for j in range(stop, i + 1):
+            total = 0.0
+            for m in range(i, n):
+                total += work[i, m] * work[j, m]
+            inv[i, j] = total
+        for j in range(i):
+            inv[j, i] = inv[i, j]
+    for i in range(n):
+        for j in range(i):
+            work[i, j] = work[j, i]
 
 
 @kernel
@@ -244,12 +307,15 @@ def _density_and_slope(q, zt, nu, const, room, vectors, g, gz, want):
         for i in range(n):
             total = 0.0
             for m in range(i, n):
-                total += work[m, i] * v[m]
+                total += work[i, m] * v[m]
             w[i] = total
         for i in range(n):
-            for j in range(i + 1):
-                g[i, j] = 0.5 * (weight * w[i] * w[j] - inv[i, j])
-                g[j, i] = g[i, j]
+            f = weight * w[i]
+            for j in range(n):
+                g[i, j] = 0.5 * (f * w[j] - inv[i, j])
+        for i in range(n):
+            for j in range(i):
+                g[j, i] = g[i, j]  # symmetric to the last bit
             g[i, i] += 0.5 / q[i, i] - 0.5 * weight * w[i] * zt[i] / root[i]
             gz[i] = -weight * w[i] * root[i]
     return value, dnu
@@ -259,46 +325,67 @@ def _density_and_slope(q, zt, nu, const, room, vectors, g, gz, want):
 def dcc_filter(a, b, nu, const, z, target, start, start_q, want):
     """Any N: loglik (T,), score (T, 2 or 3) or (0, ·), and Q_{T+1} (N, N); nothing T×N×N is stored."""
     nobs, n = z.shape
-    k = 3 if nu > 0.0 else 2
     loglik = np.empty(nobs)
-    score = np.empty((nobs if want > 0 else 0, k))
-    q = start_q.copy()
-    s = start.copy()
-    da = np.zeros((n, n))
-    db = np.zeros((n, n))
+    score = np.empty((nobs if want > 0 else 0, 3 if nu > 0.0 else 2))
+    # lower triangles row by row, so that the recursions are one long loop
+    size = n * (n + 1) // 2
+    level = np.empty(size)
+    news = np.empty(size)
+    packed = np.empty(size)
+    da = np.zeros(size)
+    db = np.zeros(size)
+    k = 0
+    for i in range(n):
+        for j in range(i + 1):
+            level[k], news[k], packed[k] = target[i, j], start[i, j], start_q[i, j]
+            k += 1
+    q = np.zeros((n, n))
     room = np.zeros((3, n, n))
     vectors = np.zeros((3, n))
     g = np.zeros((n, n))
     gz = np.zeros(n)
     c = 1.0 - a - b
     for t in range(nobs + 1):
+        if want > 0:
+            for m in range(size):
+                da[m] = news[m] - level[m] + b * da[m]
+                db[m] = packed[m] - level[m] + b * db[m]
+        for m in range(size):
+            packed[m] = c * level[m] + a * news[m] + b * packed[m]
+        k = 0
         for i in range(n):
             for j in range(i + 1):
-                if want > 0:
-                    da[i, j] = s[i, j] - target[i, j] + b * da[i, j]
-                    db[i, j] = q[i, j] - target[i, j] + b * db[i, j]
-                q[i, j] = c * target[i, j] + a * s[i, j] + b * q[i, j]
-                q[j, i] = q[i, j]
+                q[i, j] = packed[k]
+                k += 1
         if t == nobs:
             break
         loglik[t], dnu = _density_and_slope(q, z[t], nu, const, room, vectors, g, gz, want)
         if want > 0:
             sa = 0.0
             sb = 0.0
+            k = 0
             for i in range(n):
-                sa += g[i, i] * da[i, i]
-                sb += g[i, i] * db[i, i]
+                ra = 0.0
+                rb = 0.0
                 for j in range(i):
-                    sa += 2.0 * g[i, j] * da[i, j]
-                    sb += 2.0 * g[i, j] * db[i, j]
+                    ra += g[i, j] * da[k]
+                    rb += g[i, j] * db[k]
+                    k += 1
+                sa += 2.0 * ra + g[i, i] * da[k]
+                sb += 2.0 * rb + g[i, i] * db[k]
+                k += 1
             score[t, 0] = sa
             score[t, 1] = sb
             if nu > 0.0:
                 score[t, 2] = dnu
+        k = 0
         for i in range(n):
             for j in range(i + 1):
-                s[i, j] = z[t, i] * z[t, j]
-                s[j, i] = s[i, j]
+                news[k] = z[t, i] * z[t, j]
+                k += 1
+    for i in range(n):
+        for j in range(i):
+            q[j, i] = q[i, j]
     return loglik, score, q
 
 
