@@ -362,6 +362,25 @@ def test_errors_of_the_long_run_effect_in_closed_form():
     np.testing.assert_allclose(row["std err"], np.sqrt(gradient @ fit.cov.loc[names, names] @ gradient), rtol=1e-6)
 
 
+def test_an_effect_keeps_its_error_when_the_news_are_on_their_bound():
+    """Nothing but the driver moves the correlation: in about half of such samples a ends at zero."""
+    seen = 0
+    for seed in range(8):
+        rng = np.random.default_rng([4, seed])
+        x = wave(rng, 1000)[:, 0]
+        rho = np.tanh(0.4 + 0.2 * x)
+        u = rng.standard_normal((1000, 2))
+        z = np.column_stack([u[:, 0], rho * u[:, 0] + np.sqrt(1 - rho**2) * u[:, 1]])
+        margins = quiet_margins(pd.DataFrame(z, columns=["X", "Y"]))
+        fit = quiet(DCCX(form="fisher"), margins, driver=pd.Series(x, name="x"))
+        row = fit.driver_effects().iloc[0]
+        half = 0.5 * x.std(ddof=1)
+        assert 0.01 < row["std err"] < 0.08
+        assert abs(row["effect"] - (np.tanh(0.4 + 0.2 * half) - np.tanh(0.4 - 0.2 * half))) < 4 * row["std err"]
+        seen += "dccx.a" in fit.at_bound
+    assert seen > 0
+
+
 def test_the_limit_can_be_reached_and_is_said():
     """A driver that moves the correlation by more than its range allows: the fit stands on the limit and says so."""
     rng = np.random.default_rng(2)

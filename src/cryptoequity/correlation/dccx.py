@@ -40,7 +40,8 @@ class DCCXFit(CorrelationFit):
         """Long-run change of each correlation when a driver rises by one standard deviation around its mean.
 
         The driver moves for good from half a standard deviation below its mean to half above, the others stay at their
-        means. Errors are by the delta method from the covariance of the fit, drivers taken as given.
+        means. Errors are by the delta method from the covariance of the fit, drivers taken as given, parameters on
+        their bounds (a = 0, say) taken as known.
 
         Returns
         -------

@@ -56,6 +56,9 @@ def effect_frame(fit: CorrelationFit, level: float = 0.95, spread: Array | None 
         high[m] += 0.5 * size[m]
         effect = _change(model, point, low, high)
         error = _delta_errors(model, point, low, high, cov)
+        own = [name.endswith((f".c{m + 1}", ".theta")) for name in model.layout.names]
+        if np.isnan(np.diag(cov)[model.nuisance.size :][own]).any():
+            error = np.full_like(error, np.nan)
         for k, (i, j) in enumerate(zip(*model.pairs, strict=True)):
             rows.append((label, fit.names[i], fit.names[j]))
             half = quantile * error[k]
@@ -75,7 +78,7 @@ def _change(model: Any, point: Array, low: Array, high: Array) -> Array:
 
 
 def _delta_errors(model: Any, point: Array, low: Array, high: Array, cov: Array) -> Array:
-    """Standard errors (P,) by central differences; NaN where an effect leans on a parameter without an error."""
+    """Standard errors (P,) by central differences; parameters without an error, on their bounds, are taken as known."""
     scale = np.sqrt(np.diag(cov))
     slopes = np.zeros((model.pairs[0].size, point.size))
     for k in range(point.size):
@@ -89,8 +92,7 @@ def _delta_errors(model: Any, point: Array, low: Array, high: Array, cov: Array)
     known = np.isfinite(scale)
     part = slopes[:, known]
     variance = np.einsum("pk,kl,pl->p", part, cov[np.ix_(known, known)], part)
-    blind = np.abs(slopes[:, ~known]).max(axis=1, initial=0.0) > 1e-10
-    return np.where(blind | ~np.isfinite(slopes).all(axis=1), np.nan, np.sqrt(np.maximum(variance, 0.0)))
+    return np.where(~np.isfinite(slopes).all(axis=1), np.nan, np.sqrt(np.maximum(variance, 0.0)))
 
 
 @dataclass(frozen=True, eq=False)
