@@ -6,6 +6,7 @@ from .bekk import BEKK
 from .cdcc import CDCC
 from .compare import compare
 from .constancy import bera_kim_test, engle_sheppard_test, tse_test
+from .copula import CopulaDCC
 from .covariance import CovarianceFit
 from .dcc import CCC, DCC
 from .dccx import DCCX
@@ -23,6 +24,7 @@ from .hedging import (
     portfolio_volatility,
 )
 from .impact import news_impact
+from .midas import DCCMIDAS
 from .portmanteau import hosking_test, li_mcleod_test, ling_li_test
 from .restrictions import likelihood_ratio_test, wald_test
 from .risk import expected_shortfall, value_at_risk
@@ -39,6 +41,7 @@ __all__ = [
     "CCC",
     "CDCC",
     "DCC",
+    "DCCMIDAS",
     "DCCX",
     "DECO",
     "DSTCC",
@@ -47,6 +50,7 @@ __all__ = [
     "OGARCH",
     "STCC",
     "BerbenJansen",
+    "CopulaDCC",
     "CorrelationFit",
     "CorrelationSpec",
     "CorrelationTarget",

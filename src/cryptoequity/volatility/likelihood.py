@@ -130,7 +130,7 @@ def layout_of(spec: GARCH | EGARCH) -> Layout:
         if beta:
             blocks.append(subsimplex(*beta))
     else:
-        blocks.append(positive("omega"))
+        blocks.append(positive("omega", upper=1e30))  # whatever units the returns are in
         blocks.append(subsimplex(*alpha, *gamma, *beta, mix=_mix(spec.p, spec.o, spec.q)))
     return Layout([*blocks, *shape_blocks(spec.dist)])
 
