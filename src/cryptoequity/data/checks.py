@@ -210,7 +210,7 @@ def screen_returns(
         )
     if width > 1:
         unit = centered / np.sqrt(squares)
-        _refuse_collinear(unit.T @ unit, names, what)
+        _refuse_collinear(unit.T @ unit, names, what, len(values))
 
 
 def _refuse_blanks(values: FloatArray, names: Sequence[object], index: pd.Index, what: str) -> None:
@@ -225,7 +225,7 @@ def _refuse_blanks(values: FloatArray, names: Sequence[object], index: pd.Index,
     )
 
 
-def _refuse_collinear(corr: FloatArray, names: Sequence[object], what: str) -> None:
+def _refuse_collinear(corr: FloatArray, names: Sequence[object], what: str, nobs: int) -> None:
     above = np.triu(np.abs(corr), 1)
     if above.max() > 1 - COLLINEAR:
         i, j = (int(k) for k in np.unravel_index(int(above.argmax()), above.shape))
@@ -233,8 +233,8 @@ def _refuse_collinear(corr: FloatArray, names: Sequence[object], what: str) -> N
             f"{what}: columns {names[i]!r} and {names[j]!r} are perfectly collinear "
             f"(correlation {corr[i, j]:.10f}): they are one series; keep one of them."
         )
-    if len(corr) < 3:
-        return
+    if len(corr) < 3 or len(corr) >= nobs:
+        return  # as many columns as rows have no full rank, whatever they are: who needs one must shrink
     eigenvalues, vectors = np.linalg.eigh(corr)
     if eigenvalues[0] < SINGULAR:
         weight = np.abs(vectors[:, 0])
