@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptoequity.correlation.bekk import BEKK, BEKKFit, climb_bekk
-from cryptoequity.correlation.bekk_likelihood import BEKKLikelihood, negative_moment, negative_slope
+from cryptoequity.correlation.bekk_likelihood import BEKKLikelihood
 from cryptoequity.correlation.covariance import CovarianceFit, spec_from_dict
 from cryptoequity.correlation.fit import draw_shocks
+from cryptoequity.correlation.negative_parts import negative_moment, negative_slope
 from cryptoequity.errors import (
     BoundaryWarning,
     ConvergenceError,

@@ -14,8 +14,9 @@ from ..kernels.bekk import bekk_adjoint, bekk_filter_elements, bekk_filter_full,
 from ..volatility.density import t_constants
 from ..volatility.likelihood import ewma_backcast
 from .bekk_box import TargetedLayout, relative_eigen
+from .negative_parts import negative_moment, negative_slope
 
-__all__ = ["LARGEST_FULL", "BEKKLikelihood", "Recursion", "negative_moment", "negative_slope"]
+__all__ = ["LARGEST_FULL", "BEKKLikelihood", "Recursion"]
 
 LARGEST_FULL = 5  # 2 N^2 parameters: beyond five columns a full BEKK is not estimated by anybody
 _GRID = tuple((a, total - a) for total in (0.995, 0.98, 0.95, 0.85) for a in (0.01, 0.03, 0.06, 0.12))
@@ -33,43 +34,6 @@ class Recursion(NamedTuple):
     g: Array
     b: Array
     weights: Array
-
-
-def negative_moment(h: Array) -> Array:
-    r"""E[min(x,0) min(x,0)'] for x elliptical about zero with covariance ``h`` (…, N, N).
-
-    :math:`\sqrt{h_{ii}h_{jj}}\,J(\rho)` with
-    :math:`J(\rho)=[\sqrt{1-\rho^2}+\rho(\tfrac\pi2+\arcsin\rho)]/2\pi`, so half the variance on the diagonal. The same
-    for every elliptical law with that covariance: radius and direction are independent.
-    """
-    root = np.sqrt(np.einsum("...ii->...i", h))
-    size = root[..., :, None] * root[..., None, :]
-    rho = np.clip(h / size, -1.0, 1.0)  # the diagonal may exceed one by its last bit
-    out: Array = size * (np.sqrt(1.0 - rho**2) + rho * (0.5 * np.pi + np.arcsin(rho))) / (2.0 * np.pi)
-    return out
-
-
-def negative_slope(h: Array) -> Array:
-    r"""Derivative of vech of `negative_moment` by vech h at ``h`` (N, N): (M, M).
-
-    :math:`\partial/\partial h_{ij}=(\tfrac\pi2+\arcsin\rho)/2\pi` and
-    :math:`\partial/\partial h_{ii}=\tfrac12\sqrt{h_{jj}/h_{ii}}\sqrt{1-\rho^2}/2\pi`; one half on the diagonal.
-    """
-    n = h.shape[0]
-    cols, rows = np.triu_indices(n)
-    at = np.empty((n, n), dtype=int)
-    at[rows, cols] = at[cols, rows] = np.arange(rows.size)
-    root = np.sqrt(np.diag(h))
-    out = np.zeros((rows.size, rows.size))
-    for k, (i, j) in enumerate(zip(rows.tolist(), cols.tolist(), strict=True)):
-        if i == j:
-            out[k, k] = 0.5
-            continue
-        rho = np.clip(h[i, j] / (root[i] * root[j]), -1.0, 1.0)
-        out[k, k] = (0.5 * np.pi + np.arcsin(rho)) / (2.0 * np.pi)
-        side = 0.5 * np.sqrt(1.0 - rho**2) / (2.0 * np.pi)
-        out[k, at[i, i]], out[k, at[j, j]] = side * root[j] / root[i], side * root[i] / root[j]
-    return out
 
 
 class BEKKLikelihood:
