@@ -24,7 +24,7 @@ from scipy import special, stats
 from ..errors import DataError, SpecError, check_option
 from ..estimation.params import Array, Block, Layout, subsimplex
 from ..kernels.copula import dcc_tangent
-from ..volatility import Margins
+from ..volatility import EGARCH, GARCH, Margins
 from ..volatility.density import CODE
 from ..volatility.pit import MarginLaw, empirical_scores, law_of, log_normal, log_t
 from .copula_scores import FARTHEST, normal_scores, t_scores
@@ -464,6 +464,23 @@ class CopulaDCC(CorrelationSpec):
         else:
             raise SpecError(f"{self.name} reads the margins' distributions: pass fitted margins, or use pit='rank'.")
         return self.on(z, laws, names=names, target=target, jacobians=jacobians)
+
+    def model_of(
+        self,
+        z: Array,
+        margins: Sequence[GARCH | EGARCH],
+        thetas: Sequence[Array],
+        *,
+        names: Sequence[str] | None = None,
+        driver: Array | None = None,
+    ) -> CopulaLikelihood:
+        """Build the likelihood for margins known by specification and parameters."""
+        del driver
+        laws = [
+            MarginLaw(one.dist, theta[theta.size - CODE[one.dist] :])
+            for one, theta in zip(margins, thetas, strict=True)
+        ]
+        return self.on(z, laws, names=names)
 
     def on(
         self,

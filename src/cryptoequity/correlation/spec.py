@@ -83,6 +83,19 @@ class CorrelationSpec:
         """Build the model on residuals ``z`` (T, N); ``driver`` (T, M) is checked already."""
         raise NotImplementedError
 
+    def model_of(
+        self,
+        z: Array,
+        margins: Sequence[GARCH | EGARCH],
+        thetas: Sequence[Array],
+        *,
+        names: Sequence[str] | None = None,
+        driver: Array | None = None,
+    ) -> PathModel:
+        """Build the model on ``z`` with margins known by specification and parameters only, as in rolling windows."""
+        del margins, thetas
+        return self.model(z, names=names, driver=driver)
+
     def fit(
         self,
         data: Margins | pd.DataFrame,
