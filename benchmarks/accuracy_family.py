@@ -24,6 +24,7 @@ from scipy import signal
 
 import cryptoequity as ce
 from cryptoequity.correlation.fit import draw_shocks
+from cryptoequity.correlation.model import PathModel
 from cryptoequity.correlation.orders import fall_rate
 from cryptoequity.correlation.spec import CorrelationSpec
 from cryptoequity.estimation.parallel import map_draws, spawn
@@ -45,9 +46,11 @@ def persistent(rng: np.random.Generator, nobs: int) -> Array:
     return path
 
 
-def two_drivers(rng: np.random.Generator, nobs: int) -> Array:
-    """Two independent drivers, (nobs, 2)."""
-    return np.hstack([persistent(rng, nobs), persistent(rng, nobs)])
+def wave(rng: np.random.Generator, nobs: int) -> Array:
+    """A bounded slow variable: six waves with a random phase, and noise, (nobs, 1)."""
+    phase = np.linspace(0.0, 12.0 * np.pi, nobs) + rng.uniform(0.0, 2.0 * np.pi)
+    out: Array = (np.sin(phase) + 0.3 * rng.uniform(-1.0, 1.0, nobs))[:, None]
+    return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +69,7 @@ class Design:
         """Percent returns (NOBS, N) and the driver by date."""
         total = NOBS + BURN
         x = None if self.driver is None else self.driver(rng, total)
-        seedling = self.spec.model(
-            rng.standard_normal((total, self.n)), names=self.columns, driver=x, target=self.target
-        )
+        seedling = self.seedling(rng, total, x)
         nuisance = None
         if self.target is not None:
             nuisance = self.target[np.triu_indices(self.n, 1)]
@@ -84,6 +85,17 @@ class Design:
         returns = pd.DataFrame(np.stack(columns, axis=1)[BURN:], index, self.columns)
         return returns, None if x is None else pd.DataFrame(x[BURN:], index).add_prefix("x")
 
+    def seedling(self, rng: np.random.Generator, nobs: int, x: Array | None) -> PathModel:
+        """The model on noise; a copula also reads the law of its margins, here normal."""
+        index = pd.bdate_range("2015-01-01", periods=nobs)
+        noise = pd.DataFrame(rng.standard_normal((nobs, self.n)), index, self.columns)
+        margins = None
+        if isinstance(self.spec, ce.CopulaDCC):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                margins = ce.fit_margins(noise)
+        return self.spec.model(noise.to_numpy(), names=self.columns, driver=x, target=self.target, margins=margins)
+
     @property
     def columns(self) -> list[str]:
         """Names of the assets."""
@@ -92,8 +104,8 @@ class Design:
     def truth(self) -> dict[str, float]:
         """True values by name: theta, and the target's pairs."""
         rng = np.random.default_rng(0)
-        x = None if self.driver is None else self.driver(rng, 60)
-        seedling = self.spec.model(rng.standard_normal((60, self.n)), names=self.columns, driver=x, target=self.target)
+        x = None if self.driver is None else self.driver(rng, 300)
+        seedling = self.seedling(rng, 300, x)
         out = dict(zip(seedling.layout.names, self.theta.tolist(), strict=True))
         if self.target is not None:
             flat = self.target[np.triu_indices(self.n, 1)]
@@ -169,6 +181,16 @@ def designs() -> dict[str, Design]:
         "score-driven": Design(ce.ScoreDriven(), np.array([0.4, 0.05, 0.96]), 2),
         "STCC": Design(ce.STCC(), np.array([0.2, 0.6, 3.0, 0.0]), 2, driver=persistent),
         "Berben-Jansen": Design(ce.BerbenJansen(), np.array([0.2, 0.6, 5.0, 0.5]), 2),
+        "DSTCC, time": Design(
+            ce.DSTCC(second="time"), np.array([0.1, 0.3, 0.5, 0.7, 3.0, 0.0, 8.0, 0.5]), 2, driver=persistent
+        ),
+        "DCC-X": Design(ce.DCCX(limit="sample"), np.array([0.03, 0.85, 0.02]), 2, PAIR, driver=wave),
+        "DCC-X, Fisher": Design(ce.DCCX(form="fisher"), np.array([0.03, 0.9, 0.03, 0.4]), 2, driver=wave),
+        "DCC-MIDAS": Design(ce.DCCMIDAS(lags=4, block=15), np.array([0.04, 0.85, 3.0]), 2),
+        "DCC-MIDAS, driven": Design(
+            ce.DCCMIDAS(lags=4, block=15), np.array([0.04, 0.8, 3.0, 0.4, 0.5]), 2, driver=wave
+        ),
+        "copula-t": Design(ce.CopulaDCC(dist="t"), np.array([0.04, 0.93, 7.0]), 2, PAIR),
         "composite": Design(ce.DCC(), np.array([0.04, 0.93]), 6, SIX, fit_options={"method": "composite"}),
         "joint": Design(ce.DCC(), np.array([0.04, 0.93]), 2, PAIR, fit_options={"method": "joint"}),
     }
