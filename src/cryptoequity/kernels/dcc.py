@@ -305,10 +305,10 @@ def _density_and_slope(q, zt, nu, const, room, vectors, g, gz, want):
         _inverse(low, inv, work, n)
         # w = Q^{-1} y = L^{-T} v
         for i in range(n):
-            total = 0.0
-            for m in range(i, n):
-                total += work[i, m] * v[m]
-            w[i] = total
+            w[i] = 0.0
+        for m in range(n):
+            for i in range(m + 1):
+                w[i] += work[m, i] * v[m]
         for i in range(n):
             f = weight * w[i]
             for j in range(n):
