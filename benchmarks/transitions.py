@@ -31,7 +31,7 @@ RESULTS = Path(__file__).parent / "results"
 NOBS, SEED, DRAWS = 1000, 20261122, 39
 MARGIN = np.array([0.05, 0.05, 0.08, 0.88])  # mu, omega, alpha, beta
 # degrees of freedom of the shocks (0: normal), effect e, whether the correlation is a DCC, samples
-CELLS = ((0.0, 0.0, False, 80), (5.0, 0.0, False, 50), (0.0, 0.3, False, 30), (0.0, 0.0, True, 40))
+CELLS = ((0.0, 0.0, False, 200), (5.0, 0.0, False, 50), (0.0, 0.3, False, 30), (0.0, 0.0, True, 40))
 
 
 def sample(nu: float, effect: float, moving: bool, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.Series]:
