@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SpecError, check_option
+from ..estimation.optimize import Optimum
 from ..estimation.params import Array, Block, Layout, subsimplex
 from ..kernels.cdcc import cdcc_path
 from ..kernels.deco import deco_adjoint, deco_filter, deco_path, deco_simulate
@@ -203,6 +204,22 @@ class DECOLikelihood(TargetModel):
         tail = (8.0,) if self.student else ()
         for a, b in _GRID:
             yield np.array([a, b, *tail])
+
+    def climb(
+        self,
+        starts: Sequence[Array],
+        *,
+        polish: int | None = None,
+        tol: float = 1e-8,
+        curvature: Array | None = None,
+        strict: bool = False,
+    ) -> Optimum:
+        """Maximise; with many columns from the optimum of the composite likelihood of DCC, as DCC itself does."""
+        given = self.target if isinstance(self.whole, CorrelationLikelihood) or self.whole.given else None
+        dist = "t" if self.student else "normal"
+        pairs = CorrelationLikelihood(self.z, dynamic=True, dist=dist, target=given)
+        starts = pairs.searched(starts, tol)
+        return super().climb(starts, polish=polish, tol=tol, curvature=curvature, strict=strict)
 
     def simulate(
         self,

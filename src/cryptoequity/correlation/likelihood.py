@@ -171,12 +171,18 @@ class CorrelationLikelihood(TargetModel):
 
         Where the composite's climbs disagree, stop short or end on a bound, the starts are all tried here.
         """
-        if self.n >= _MANY and self._dynamic and len(starts) > 1:
-            first = np.arange(self.n - 1)
-            found = self.composite(first, first + 1).climb(starts, tol=tol)
-            if found.converged and found.agreement == 1.0 and not any(found.pinned):
-                starts = [found.theta]
+        if self._dynamic:
+            starts = self.searched(starts, tol)
         return super().climb(starts, polish=polish, tol=tol, curvature=curvature, strict=strict)
+
+    def searched(self, starts: Sequence[Array], tol: float) -> Sequence[Array]:
+        """Return the composite likelihood's optimum as the one start where columns are many and it is beyond doubt."""
+        if self.n < _MANY or len(starts) < 2:
+            return starts
+        first = np.arange(self.n - 1)
+        found = self.composite(first, first + 1).climb(starts, tol=tol)
+        sound = found.converged and found.agreement == 1.0 and not any(found.pinned)
+        return [found.theta] if sound else starts
 
     def memory(self, theta: Array) -> float:
         """Return (1 - b) / (1 - a - b)."""
