@@ -16,7 +16,7 @@ from scipy import special, stats
 
 from cryptoequity.correlation import DCC, CorrelationFit
 from cryptoequity.correlation.copula import CopulaDCC, CopulaFit, CopulaLikelihood, tail_dependence
-from cryptoequity.correlation.copula_scores import normal_scores, t_scores
+from cryptoequity.correlation.copula_scores import exact_t_scores, normal_scores, t_scores
 from cryptoequity.correlation.fit import draw_shocks
 from cryptoequity.correlation.model import second_moment_target
 from cryptoequity.correlation.stacking import stacked_moments
@@ -94,13 +94,23 @@ def test_t_scores_are_exact(nu, far):
     np.testing.assert_allclose(by_nu, slope, rtol=1e-5, atol=1e-7 * np.abs(slope).max())
 
 
-def test_t_scores_where_no_series_is_long_enough_or_no_digits_are_left():
+def test_t_scores_far_out_and_where_no_digits_are_left():
     n = np.array([-25.0, -0.5, 3.0])
     x, _, by_nu = t_scores(n, 2.05, 1)
     np.testing.assert_allclose(t_tail(x, 2.05), special.ndtr(-np.abs(n)), rtol=1e-10)
     np.testing.assert_array_equal(np.sign(x), np.sign(n))
     assert np.isfinite(by_nu).all()
-    assert np.isnan(t_scores(n * 1.1, 2.05, 1)[0]).all()
+    for out in t_scores(n * 1.1, 2.05, 1):
+        np.testing.assert_array_equal(np.isnan(out), [True, False, False])
+
+
+@pytest.mark.parametrize("nu", np.geomspace(0.05, 498, 40) + 2)
+def test_series_are_exact_for_every_nu(nu):
+    n = np.linspace(0.05, 6.5, 301)
+    x, _, by_nu = t_scores(n, nu, 1)
+    wanted, slope = exact_t_scores(n, nu)
+    np.testing.assert_allclose(x, wanted, rtol=2e-11)
+    np.testing.assert_allclose(by_nu, slope, rtol=1e-8, atol=1e-10 * np.abs(slope).max())
 
 
 # --- likelihood
