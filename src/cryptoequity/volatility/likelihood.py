@@ -88,11 +88,11 @@ class MarginLikelihood:
         shape = shape_start(self.spec.dist)
         for news, persistence in _GRID:
             if self.exponential:
-                beta = [persistence / q] * int(q)
+                beta = [persistence / max(q, 1)] * int(q)
                 omega = (1.0 - (persistence if q else 0.0)) * np.log(self.scale)
                 variance = [omega, *[2.0 * news / p] * int(p), *[-0.5 * news / max(o, 1)] * int(o), *beta]
             else:
-                beta = [(persistence - news) / q] * int(q)
+                beta = [(persistence - news) / max(q, 1)] * int(q)
                 left = persistence if q else news
                 # half of the news goes to the sign term when there is one
                 alpha, gamma = (0.5 * news, news) if o else (news, 0.0)
