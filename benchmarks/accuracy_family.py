@@ -67,7 +67,9 @@ class Design:
 
     def sample(self, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame | None]:
         """Percent returns (NOBS, N) and the driver by date."""
-        total = NOBS + BURN
+        # a model driven by time has no past to forget, and its time must be the sample's
+        burn = 0 if self.timed else BURN
+        total = NOBS + burn
         x = None if self.driver is None else self.driver(rng, total)
         seedling = self.seedling(rng, total, x)
         nuisance = None
@@ -82,8 +84,8 @@ class Design:
         z, _ = model.simulate(self.theta, draw_shocks(rng, total, self.n, nu), driver=x)
         index = pd.bdate_range("2015-01-01", periods=NOBS)
         columns = [simulate_margin(ce.GARCH(), MARGIN, np.ascontiguousarray(z[:, i]), 1.25)[0] for i in range(self.n)]
-        returns = pd.DataFrame(np.stack(columns, axis=1)[BURN:], index, self.columns)
-        return returns, None if x is None else pd.DataFrame(x[BURN:], index).add_prefix("x")
+        returns = pd.DataFrame(np.stack(columns, axis=1)[burn:], index, self.columns)
+        return returns, None if x is None else pd.DataFrame(x[burn:], index).add_prefix("x")
 
     def seedling(self, rng: np.random.Generator, nobs: int, x: Array | None) -> PathModel:
         """The model on noise; a copula also reads the law of its margins, here normal."""
@@ -95,6 +97,11 @@ class Design:
                 warnings.simplefilter("ignore")
                 margins = ce.fit_margins(noise)
         return self.spec.model(noise.to_numpy(), names=self.columns, driver=x, target=self.target, margins=margins)
+
+    @property
+    def timed(self) -> bool:
+        """Whether time is among the drivers."""
+        return isinstance(self.spec, ce.BerbenJansen) or getattr(self.spec, "second", "") == "time"
 
     @property
     def columns(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ from cryptoequity.correlation.constancy import (
     tse_statistic,
     tse_test,
 )
-from cryptoequity.correlation.null_fit import Column
+from cryptoequity.correlation.null_fit import Column, constant_null
+from cryptoequity.correlation.null_world import NullWorld, bootstrap_null
 from cryptoequity.correlation.transition_tests import stcc_test
 from cryptoequity.errors import DataError, SpecError
 from cryptoequity.volatility import EGARCH, GARCH, fit_margins
@@ -297,13 +299,29 @@ def test_bera_kim_variance_is_that_of_the_moment_under_normality():
         assert (w * q * second_order).sum() == pytest.approx(0.0, abs=1e-11)
 
 
-def test_bera_kim_takes_fat_tails_for_movement_and_its_bootstrap_does_not():
-    margins = margins_from(constant(1200, 2, np.random.default_rng(12), 5.0))
-    assert bera_kim_test(margins, robust=False).pvalue < 1e-4
-    result = bera_kim_test(margins, robust=False, bootstrap=99, rng=1)
+def test_bera_kim_takes_fat_tails_for_movement_and_t_samples_do_not():
+    heavy = margins_from(constant(1200, 2, np.random.default_rng(12), 5.0))
+    assert bera_kim_test(heavy, robust=False).pvalue < 1e-4
+    result = bera_kim_test(heavy, robust=False, bootstrap=99, rng=1)
     assert result.pvalue > 0.05
     assert result.detail["asymptotic p-value"] < 1e-4
     assert "99 samples" in result.reference
+    assert "fitted density" in result.reference
+    # and they still find a correlation that moves
+    rho = np.where(np.arange(1200) % 400 < 200, 0.85, -0.3)
+    moving = margins_from(correlated(rho, 2, np.random.default_rng(2)))
+    assert bera_kim_test(moving, bootstrap=99, rng=1).pvalue <= 0.05
+
+
+def test_bera_kim_is_not_tested_against_its_own_moment():
+    """Resampled shocks have the sample's moment as their truth: the statistic would be its own median."""
+    rho = np.where(np.arange(1000) % 400 < 200, 0.85, -0.3)
+    margins = margins_from(correlated(rho, 2, np.random.default_rng(2)))
+    null = constant_null(tuple(Column.of(fit) for fit in margins.fits))
+    draws = bootstrap_null(NullWorld.of(null, None, "fhs"), partial(bera_kim_statistic, robust=True), 59, 1, None)
+    assert 0.2 < np.mean(draws >= bera_kim_statistic(null, True)) < 0.8  # of a correlation that moves a great deal
+    with pytest.raises(SpecError, match=r"would never reject.*shocks='parametric'"):
+        bera_kim_test(margins, bootstrap=19, shocks="fhs")
 
 
 # --- law and power

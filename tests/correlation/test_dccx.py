@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cryptoequity.correlation import DCC
 from cryptoequity.correlation.dccx import DCCX, DCCXFit
 from cryptoequity.correlation.driven import DrivenLikelihood, FisherLikelihood
-from cryptoequity.correlation.effects import driver_effect_test
+from cryptoequity.correlation.effects import score_effect_test
 from cryptoequity.correlation.fit import CorrelationFit, draw_shocks
 from cryptoequity.correlation.model import second_moment_target
 from cryptoequity.correlation.spec import spec_from_dict
@@ -424,7 +424,7 @@ def quiet_margins(returns):
 
 def power_of(returns, driver, form, **options):
     fit = quiet(DCCX(form=form), returns, driver=driver)
-    return driver_effect_test(fit, **options)
+    return score_effect_test(fit, **options)
 
 
 @pytest.mark.parametrize("form", ["q", "fisher"])
@@ -447,13 +447,13 @@ def test_the_test_of_one_driver_keeps_the_others():
     theta = np.array([0.02, 0.9, 0.04, 0.0, 0.4])
     returns, driver = sample("fisher", theta, np.random.default_rng(3), 1000, columns=2)
     fit = quiet(DCCX(form="fisher"), returns, driver=driver)
-    first = driver_effect_test(fit, "x1", draws=19, rng=2)
-    second = driver_effect_test(fit, "x2", draws=19, rng=2)
-    both = driver_effect_test(fit, draws=19, rng=2)
+    first = score_effect_test(fit, "x1", draws=19, rng=2)
+    second = score_effect_test(fit, "x2", draws=19, rng=2)
+    both = score_effect_test(fit, draws=19, rng=2)
     assert first.pvalue == both.pvalue == 0.05
     assert second.pvalue > 0.05
     assert [one.detail["degrees of freedom"] for one in (first, second, both)] == [1, 1, 2]
-    again = driver_effect_test(fit, "x2", draws=19, rng=2, n_jobs=2)
+    again = score_effect_test(fit, "x2", draws=19, rng=2, n_jobs=2)
     np.testing.assert_array_equal(again.detail["null"], second.detail["null"])
     assert "x2 has no effect" in second.null
     assert "x1, x2 have no effect" in both.null
@@ -466,7 +466,7 @@ def test_the_test_with_blocks_and_a_given_target(sim_dcc3):
     driver = pd.DataFrame(wave(np.random.default_rng(0), len(index), 2), index, ["u", "v"])
     target = np.full((3, 3), 0.3) + 0.7 * np.eye(3)
     fit = quiet(DCCX(block=(("A", "B"), None), dist="t"), margins, driver=driver, target=target)
-    result = driver_effect_test(fit, "u", draws=19, rng=1)
+    result = score_effect_test(fit, "u", draws=19, rng=1)
     assert np.isfinite(result.statistic)
     assert 0.05 <= result.pvalue <= 1
     np.testing.assert_array_equal(fit.likelihood.target, target)
@@ -527,13 +527,13 @@ def test_refusals(sim_dcc3):
     refused(SpecError, "1 to 8 driver", driver=pd.concat([x.rename(str(k)) for k in range(9)], axis=1))
     fit = quiet(DCCX(), two, driver=x)
     with pytest.raises(SpecError, match="no driver 'y'"):
-        driver_effect_test(fit, "y", draws=19)
+        score_effect_test(fit, "y", draws=19)
     with pytest.raises(SpecError, match="statistic="):
-        driver_effect_test(fit, statistic="wald", draws=19)
+        score_effect_test(fit, statistic="wald", draws=19)
     with pytest.raises(SpecError, match="is for a fitted DCCX"):
-        driver_effect_test(DCC().fit(two), draws=19)
+        score_effect_test(DCC().fit(two), draws=19)
     with pytest.raises(SpecError, match="filtered"):
-        driver_effect_test(fit.filter(fit.returns, driver=x), draws=19)
+        score_effect_test(fit.filter(fit.returns, driver=x), draws=19)
     with pytest.raises(SpecError, match="level=2"):
         fit.driver_effects(level=2)
 

@@ -19,7 +19,7 @@ from cryptoequity.correlation.spec import climb_correlation
 from cryptoequity.correlation.stacking import stacked_moments
 from cryptoequity.correlation.stcc import DSTCC, STCC, BerbenJansen, TransitionFit
 from cryptoequity.correlation.transition import TransitionLikelihood
-from cryptoequity.correlation.transition_effect import _Ratio, driver_effect_test, transition_ratio
+from cryptoequity.correlation.transition_effect import _Ratio, transition_effect_test, transition_ratio
 from cryptoequity.errors import BoundaryWarning, DataError, SpecError
 from cryptoequity.estimation.optimize import maximize
 from cryptoequity.volatility import GARCH, fit_margins
@@ -303,7 +303,7 @@ def test_lags_held_back_do_not_shift_the_clock():
     assert fit.nobs == 498
     np.testing.assert_allclose(fit.states["time"].iloc[[0, -1]], [1 / 498, 1.0])
     np.testing.assert_allclose(fit.filter(frame).correlations(), fit.correlations(), rtol=1e-12)
-    assert driver_effect_test(fit, draws=19, rng=0).pvalue == 0.05
+    assert transition_effect_test(fit, draws=19, rng=0).pvalue == 0.05
 
 
 def test_a_band_surrounds_the_path(moved):
@@ -628,7 +628,7 @@ def moved():
 
 
 def test_an_effect_is_found_and_nothing_is_not(moved):
-    result = driver_effect_test(moved, draws=39, rng=0)
+    result = transition_effect_test(moved, draws=39, rng=0)
     assert result.pvalue == 1 / 40
     np.testing.assert_allclose(result.detail["c1"], moved.params["stcc.c"], atol=0.2)
     constant = moved.likelihood.constant()
@@ -641,17 +641,17 @@ def test_an_effect_is_found_and_nothing_is_not(moved):
     assert np.median(result.detail["null"]) > 1.5
     noise = pd.Series(wave(np.random.default_rng(3), 600), moved.std_resid.index, name="noise")
     idle = quiet(STCC(), moved.margins, driver=noise)
-    assert driver_effect_test(idle, draws=19, rng=0).pvalue > 0.05
+    assert transition_effect_test(idle, draws=19, rng=0).pvalue > 0.05
 
 
 def test_draws_do_not_depend_on_workers_and_come_in_two_kinds(moved):
     from joblib import parallel_config
 
-    one = driver_effect_test(moved, draws=19, rng=4, n_jobs=1)
+    one = transition_effect_test(moved, draws=19, rng=4, n_jobs=1)
     with parallel_config(backend="threading"):
-        two = driver_effect_test(moved, draws=19, rng=4, n_jobs=2)
+        two = transition_effect_test(moved, draws=19, rng=4, n_jobs=2)
     np.testing.assert_array_equal(one.detail["null"], two.detail["null"])
-    other = driver_effect_test(moved, draws=19, rng=4, shocks="parametric")
+    other = transition_effect_test(moved, draws=19, rng=4, shocks="parametric")
     assert "fitted density" in other.reference
     assert not np.array_equal(one.detail["null"], other.detail["null"])
 
@@ -670,7 +670,7 @@ def test_margins_of_another_package_are_taken_for_data(three):
     driver = three[1].iloc[:500]
     fitted = {name: arch_model(three[0][name].iloc[:500]).fit(disp="off") for name in ("X", "Y")}
     fit = quiet(STCC(), fit_margins(fitted), driver=driver)
-    result = driver_effect_test(fit, draws=19, rng=0)
+    result = transition_effect_test(fit, draws=19, rng=0)
     assert "residuals of the margins taken for data" in result.reference
     assert 0.05 <= result.pvalue <= 1.0
 
@@ -679,10 +679,10 @@ def test_one_of_two_transitions_given_the_other():
     rng = np.random.default_rng(2)
     frame, s = sample(rng, 260, low=-0.3, high=0.85)
     fit = quiet(DSTCC(second="time"), frame, driver=s)
-    first = driver_effect_test(fit, "value", draws=19, rng=0)
+    first = transition_effect_test(fit, "value", draws=19, rng=0)
     assert first.pvalue == 0.05
     assert first.null == "value does not move the correlation, given time"
-    second = driver_effect_test(fit, "time", draws=19, rng=0)
+    second = transition_effect_test(fit, "time", draws=19, rng=0)
     assert second.pvalue > 0.05
     assert first.statistic > second.statistic > 0
 
@@ -701,14 +701,14 @@ def test_who_can_be_tested(moved, three):
     from cryptoequity.correlation import CCC
 
     with pytest.raises(SpecError, match="has no transition to test"):
-        driver_effect_test(CCC().fit(three[0]))
+        transition_effect_test(CCC().fit(three[0]))
     filtered = moved.filter(moved.returns, driver=moved.driver)
     with pytest.raises(SpecError, match="was filtered, not fitted"):
-        driver_effect_test(filtered)
+        transition_effect_test(filtered)
     with pytest.raises(SpecError, match="no driver 'oil' in this fit; there are value"):
-        driver_effect_test(moved, "oil")
+        transition_effect_test(moved, "oil")
     with pytest.raises(SpecError, match="draws=5"):
-        driver_effect_test(moved, draws=5)
+        transition_effect_test(moved, draws=5)
 
 
 def test_the_curve_has_no_band_where_a_regime_has_no_error():

@@ -4,13 +4,14 @@ from .asymmetric import ADCC, AGDCC
 from .backtests import acerbi_szekely_test, christoffersen_test, kupiec_test, mcneil_frey_test
 from .bekk import BEKK
 from .cdcc import CDCC
-from .compare import compare
+from .comparison import compare
 from .constancy import bera_kim_test, engle_sheppard_test, tse_test
 from .copula import CopulaDCC
 from .covariance import CovarianceFit
 from .dcc import CCC, DCC
 from .dccx import DCCX
 from .deco import DECO
+from .driver_effect import driver_effect_test
 from .ewma import EWMA, RiskMetrics2006
 from .fit import CorrelationFit, Forecast
 from .gogarch import GOGARCH, OGARCH
@@ -28,6 +29,7 @@ from .midas import DCCMIDAS
 from .portmanteau import hosking_test, li_mcleod_test, ling_li_test
 from .restrictions import likelihood_ratio_test, wald_test
 from .risk import expected_shortfall, value_at_risk
+from .rolling import RollingFit, roll
 from .score_driven import ScoreDriven
 from .spec import CorrelationSpec
 from .stcc import DSTCC, STCC, BerbenJansen
@@ -58,6 +60,7 @@ __all__ = [
     "Forecast",
     "HedgingEffectiveness",
     "RiskMetrics2006",
+    "RollingFit",
     "ScoreDriven",
     "acerbi_szekely_test",
     "bera_kim_test",
@@ -65,6 +68,7 @@ __all__ = [
     "christoffersen_test",
     "compare",
     "correlation_target",
+    "driver_effect_test",
     "driver_test",
     "engle_sheppard_test",
     "expected_shortfall",
@@ -81,6 +85,7 @@ __all__ = [
     "partial_correlation",
     "portfolio_returns",
     "portfolio_volatility",
+    "roll",
     "second_transition_test",
     "stcc_test",
     "tse_test",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -161,7 +162,7 @@ def _path(
             return None
         columns.append(z)
     lik = fit.likelihood.fixed(np.stack(columns, axis=1), fit.likelihood.driver, nuisance)
-    lik = lik.reshaped([theta[first:stop] for first, stop in zip(ends[:-2], ends[1:-1], strict=True)])
+    lik = lik.reshaped([theta[first:stop] for first, stop in pairwise(ends[:-1])])
     path: Array = lik.path(own, [pair[0]], [pair[1]])[:, 0]
     return path if np.isfinite(path).all() else None
 

@@ -14,6 +14,7 @@ from ..errors import DataError, SpecError, check_option
 from ..estimation.params import Array
 from ..estimation.results import TestResult
 from ..volatility import Margins
+from .bootstrap import SHOCKS
 from .fit import CorrelationFit
 from .null_fit import Column, NullFit, constant_null, margins_of
 from .null_statistics import opg_statistic, quadratic, robust_statistic
@@ -140,7 +141,7 @@ def bera_kim_test(
     *,
     robust: bool = True,
     bootstrap: int = 0,
-    shocks: str = "fhs",
+    shocks: str = "parametric",
     rng: int | np.random.Generator = 0,
     n_jobs: int | None = None,
 ) -> TestResult:
@@ -156,17 +157,26 @@ def bera_kim_test(
     :math:`(\sum q_t)^2` by :math:`4T(1+4\rho^2+\rho^4)`; ``robust=True`` studentizes it, margins' estimation counted.
 
     **Its null is normality too.** Fat tails alone make :math:`\operatorname{E}q_t\ne0`, and no variance repairs
-    a mean: for daily returns read the bootstrap p-value, whose samples have the tails of the data.
+    a mean. ``bootstrap`` replaces it by joint t residuals, whose degrees of freedom are estimated and may be many.
+    Their samples must be drawn from that density: resampled shocks bring the sample's own :math:`\operatorname{E}q_t`
+    into every draw, the statistic then sits in the middle of its own law whatever the truth, and nothing is tested.
 
     Parameters
     ----------
     fit : margins of two columns, or a fitted model of which only the margins are read.
-    robust, bootstrap, shocks, rng, n_jobs : as in `engle_sheppard_test`.
+    robust, bootstrap, rng, n_jobs : as in `engle_sheppard_test`.
+    shocks : "parametric" only.
 
     Raises
     ------
-    SpecError : not two columns.
+    SpecError : not two columns; ``shocks="fhs"``.
     """
+    check_option("shocks", shocks, SHOCKS)
+    if shocks != "parametric":
+        raise SpecError(
+            f"shocks={shocks!r}: resampled shocks carry the very moment this test is about, and it would never reject; "
+            "use shocks='parametric'."
+        )
     null = read(fit)
     if null.model.n != 2:
         raise SpecError(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .dccx import DCCX
     from .fit import CorrelationFit
 
-__all__ = ["driver_effect_test", "effect_draws", "effect_frame", "wald_test"]
+__all__ = ["effect_draws", "effect_frame", "score_effect_test", "wald_test"]
 
 # climbs on drawn samples stop here: a thousandth of what would move a p-value
 TOL = 1e-5
@@ -157,7 +157,7 @@ class _Effect:
         return float(total @ np.linalg.solve(own.T @ own, total))
 
 
-def driver_effect_test(
+def score_effect_test(
     fit: CorrelationFit,
     *columns: str,
     statistic: str = "score",

@@ -163,7 +163,13 @@ class PathModel:
         strict: bool = False,
     ) -> Optimum:
         """Maximise; a model with a feasible set that is no box may have its own way."""
-        return maximize(self, starts, polish=polish or self.polish, tol=tol, curvature=curvature, strict=strict)
+        count = polish or self.polish
+        best = maximize(self, starts, polish=count, tol=tol, curvature=curvature, strict=strict)
+        if any(best.pinned) and len(starts) > count:
+            # a bound may be where the nearest starts fell, not the top: look from further ones before believing it
+            wide = maximize(self, starts, polish=3 * count, tol=tol, curvature=curvature, strict=strict)
+            best = wide if wide.loglik > best.loglik + 1e-6 else best
+        return best
 
     def settle(self, theta: Array) -> None:
         """Fix what a nuisance that moves with theta is at the estimate; nothing to do for most models."""

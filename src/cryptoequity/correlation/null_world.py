@@ -87,12 +87,13 @@ class NullWorld:
         nu = 0.0
         if shocks == "fhs":
             rows = standardize_shocks(whiten(null.model, null.theta))
-        else:
+        elif spec is not None:
             nu, _ = null.model.density(null.theta)
-            if spec is None and not all(one.gaussian for one in null.columns):
-                # fat-tailed margins: joint t shocks, their degrees of freedom by maximum likelihood
-                optimum = climb_correlation(CCC(dist="t"), null.z)[1]
-                nu = 0.0 if optimum is None else float(optimum.theta[-1])
+        else:
+            # the constant null is fitted as a quasi-likelihood, which claims no density: joint t shocks, their
+            # degrees of freedom by maximum likelihood
+            optimum = climb_correlation(CCC(dist="t"), null.z)[1]
+            nu = 0.0 if optimum is None else float(optimum.theta[-1])
         held = max(one.held for one in null.columns)
         return cls(tuple(margins), held, null.model, null.theta, null.optimum, null.noise, spec, rows, nu)
 
@@ -105,6 +106,7 @@ class NullWorld:
             u = resample(self.shocks, rng, count)
         driver = self.model.driver
         if driver is not None and self.held:
+            # dates that serve as lags only come before the first the drivers are known for
             driver = np.concatenate([np.repeat(driver[:1], self.held, axis=0), driver])
         z, _ = self.model.simulate(self.theta, u, driver=driver)
         return [

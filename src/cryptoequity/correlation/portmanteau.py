@@ -101,7 +101,12 @@ def li_mcleod_test(
 
     .. math:: Q=T\sum_{l=1}^s\operatorname{tr}(C_l'C_0^{-1}C_lC_0^{-1})+\frac{K^2s(s+1)}{2T},
 
-    `hosking_test` with another correction for small samples. Parameters as there.
+    `hosking_test` with another correction for small samples.
+
+    Parameters
+    ----------
+    fit, lags, of, correct : as in `hosking_test`.
+    bootstrap, shocks, rng, n_jobs : as in `hosking_test`.
     """
     check_option("of", of, ("products", "levels"))
     return _portmanteau(fit, "Li–McLeod", lags, of, correct, bootstrap, shocks, rng, n_jobs)

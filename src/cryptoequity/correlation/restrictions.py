@@ -21,7 +21,7 @@ from ..errors import SpecError
 from ..estimation.inference import free_part, spread
 from ..estimation.params import Array
 from ..estimation.results import TestResult
-from .compare import check_same_sample, own_parameters
+from .comparison import check_same_sample, own_parameters
 from .linear import NullPoint, Restrictions, null_point, read_restrictions
 
 __all__ = ["likelihood_ratio_test", "wald_test", "weighted_chi2_sf"]

@@ -166,7 +166,7 @@ def roll(
         known before.
     chain : so many consecutive windows start from each other's estimates; every chain begins from the full set of
         starting values. Chains are the same for any ``n_jobs``, hence so are the numbers.
-    n_jobs : workers; see `estimation.parallel.map_draws`.
+    n_jobs : workers; see `estimation.parallel.map_draws`. progress : show a bar.
 
     Returns
     -------

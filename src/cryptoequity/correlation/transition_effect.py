@@ -17,15 +17,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from ..errors import SpecError
+from ..errors import SpecError, check_option
 from ..estimation.optimize import Optimum, maximize
 from ..estimation.params import Array
 from ..estimation.results import TestResult
 from .bootstrap import draws_from
+from .likelihood import CorrelationLikelihood
+from .model import PathModel
 from .stcc import TransitionFit
 from .transition import TransitionLikelihood
 
-__all__ = ["driver_effect_test", "transition_ratio"]
+__all__ = ["transition_effect_test", "transition_ratio"]
 
 # climbs stop when another step promises less log-likelihood than this, in the data and in every draw
 TOL = 1e-6
@@ -76,7 +78,7 @@ def _embed(full: TransitionLikelihood, null: TransitionLikelihood, theta: Array,
     )
 
 
-def driver_effect_test(
+def transition_effect_test(
     fit: TransitionFit,
     driver: str | None = None,
     *,
@@ -85,14 +87,20 @@ def driver_effect_test(
     n_jobs: int | None = None,
     shocks: str = "fhs",
     progress: bool = False,
+    null: str | None = None,
 ) -> TestResult:
     r"""Bootstrap sup-LR test that a driver does not move the correlation.
 
-    Samples are drawn from the model without the transition (a constant correlation; with two transitions and ``driver``
-    named, the other transition alone): shocks resampled from the data's own or drawn from the fitted density, through
-    the fitted margins. On each the margins are fitted again from the parameters that drew it, and so are both
-    correlation models with the whole search over :math:`\gamma` and :math:`c`; the p-value is
+    Samples are drawn from a fitted DCC(1,1), in which the correlation moves by itself and the driver has no part
+    (``null="dcc"``), or from the model without the transition (``null="constant"``: a constant correlation; with two
+    transitions and ``driver`` named, the other transition alone): shocks resampled from the data's own or drawn from
+    the fitted density, through the fitted margins. On each the margins are fitted again from the parameters that drew
+    it, and so are both correlation models with the whole search over :math:`\gamma` and :math:`c`; the p-value is
     (1 + draws at least as large) / (1 + draws).
+
+    A correlation that wanders and a driver that wanders look related in any one history. Against a constant
+    correlation that likeness counts as evidence; against the DCC it does not. Ask the first question only of a
+    correlation that is known not to move otherwise.
 
     The drivers are the same in every draw. The test therefore asks whether a sample of returns *independent of this
     history of the driver* would look as driven as the data do. That is right for a driver from outside the
@@ -105,6 +113,8 @@ def driver_effect_test(
     driver : of two transitions, the one to test given the other ("time" for time); None tests them together.
     draws : samples. rng : seed or generator; the result does not depend on ``n_jobs``.
     shocks : "fhs" (resampled) or "parametric". progress : show a bar.
+    null : "dcc" or "constant"; by default "dcc" for the test of all transitions, and the other transition alone for
+        that of one given another.
 
     Returns
     -------
@@ -121,19 +131,27 @@ def driver_effect_test(
         raise SpecError("this fit was filtered, not fitted, on these dates; test on its own sample.")
     if driver is not None and driver not in fit.drivers:
         raise SpecError(f"no driver {driver!r} in this fit; there are {', '.join(fit.drivers)}.")
+    one_of_two = driver is not None and len(fit.drivers) > 1
+    world = null or ("constant" if one_of_two else "dcc")
+    check_option("null", world, ("dcc", "constant"))
+    if one_of_two and world == "dcc":
+        raise SpecError("given another transition the null moves with that one; leave null unset.")
     lik = fit.likelihood
     assert isinstance(lik, TransitionLikelihood)  # what the specifications of these fits build
     tested = tuple(range(lik.count)) if driver is None else (fit.drivers.index(driver),)
     kept = tuple(m for m in range(lik.count) if m not in tested)
     # time becomes a column like any other, so that dates held back as lags cannot shift it
     full = lik.explicit()
-    null = full.alone(kept[0]) if kept else full.constant()
-    ratio = _Ratio(full, null, kept)
-    below = maximize(null, list(null.starts()), polish=null.polish)
+    base = full.alone(kept[0]) if kept else full.constant()
+    ratio = _Ratio(full, base, kept)
+    source: PathModel = base
+    if world == "dcc":
+        source = CorrelationLikelihood(lik.z, dynamic=True, dist="t" if lik.student else "normal", names=lik.names)
+    drawn = source.climb(list(source.starts()))
     law = draws_from(
         fit.margins,
-        null,
-        below.theta,
+        source,
+        drawn.theta,
         ratio,
         draws,
         rng,
@@ -143,16 +161,17 @@ def driver_effect_test(
         progress=progress,
     )
     statistic = law.observed["statistic"]
-    extra = null.pair_count * ((1 << full.count) - (1 << null.count))
+    extra = base.pair_count * ((1 << full.count) - (1 << base.count))
     what = " and ".join(fit.drivers[m] for m in tested)
     given = f", given {fit.drivers[kept[0]]}" if kept else ""
     places = {f"c{m + 1}": law.observed[f"c{m + 1}"] for m in tested}
     return TestResult(
         name="Sup-LR test of a smooth transition in the correlation",
-        null=f"{what} {'does' if len(tested) == 1 else 'do'} not move the correlation{given}",
+        null=f"{what} {'does' if len(tested) == 1 else 'do'} not move the correlation{given}"
+        + ("; it moves as a DCC" if world == "dcc" else ""),
         statistic=statistic,
         pvalue=law.pvalue(),
-        reference=f"{law.reference}; drivers held fixed",
+        reference=f"{law.reference}; {'DCC(1,1)' if world == 'dcc' else 'the model without it'}; drivers held fixed",
         detail={
             **places,
             "critical value 5 %": law.quantile(0.95),

@@ -234,12 +234,12 @@ class TestResult:
 
 _BIBLIOGRAPHY = {
     "silvennoinenterasvirta2015": (
-        "@article{silvennoinenterasvirta2015, author={Silvennoinen, Annastiina and Ter{\\\"a}svirta, Timo}, "
+        '@article{silvennoinenterasvirta2015, author={Silvennoinen, Annastiina and Ter{\\"a}svirta, Timo}, '
         "title={Modeling Conditional Correlations of Asset Returns: A Smooth Transition Approach}, "
         "journal={Econometric Reviews}, volume={34}, number={1--2}, pages={174--197}, year={2015}}"
     ),
     "silvennoinenterasvirta2009": (
-        "@article{silvennoinenterasvirta2009, author={Silvennoinen, Annastiina and Ter{\\\"a}svirta, Timo}, "
+        '@article{silvennoinenterasvirta2009, author={Silvennoinen, Annastiina and Ter{\\"a}svirta, Timo}, '
         "title={Modeling Multivariate Autoregressive Conditional Heteroskedasticity with the Double Smooth Transition "
         "Conditional Correlation {GARCH} Model}, journal={Journal of Financial Econometrics}, volume={7}, number={4}, "
         "pages={373--411}, year={2009}}"

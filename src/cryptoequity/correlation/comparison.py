@@ -46,7 +46,7 @@ def compare(
     Examples
     --------
     >>> import cryptoequity as ce
-    >>> from cryptoequity.correlation.compare import compare
+    >>> from cryptoequity.correlation.comparison import compare
     >>> returns = ce.to_returns(ce.load_sample("step"))[["COIN", "SMALL_TECH"]]
     >>> margins = ce.fit_margins(returns, ce.GARCH(dist="t"))
     >>> compare({"CCC": ce.CCC().fit(margins), "DCC": ce.DCC().fit(margins)}).head

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from cryptoequity.correlation import CCC, DCC
-from cryptoequity.correlation.compare import check_same_sample, compare, inside_episodes
+from cryptoequity.correlation.comparison import check_same_sample, compare, inside_episodes
 from cryptoequity.correlation.ewma import EWMA
 from cryptoequity.errors import DataError, SpecError
 from cryptoequity.volatility import GARCH, fit_margins
