@@ -7,23 +7,32 @@ the figure. Colors are told apart by color-blind readers and in print, and the t
 
 from .canvas import FORMATS, render
 from .claims import hypotheses, null_distribution, specification_curve
+from .correlations import correlation_paths, hedge_path, news_impact_surface, risk_backtest
 from .dispatch import draw
 from .episodes import prices_and_relative_strength, rerating
 from .paths import correlation_path, margin, volatilities
+from .transitions import transition, transition_curve, transition_path
 from .verdict import overview, pair_path
 
 __all__ = [
     "FORMATS",
     "correlation_path",
+    "correlation_paths",
     "draw",
+    "hedge_path",
     "hypotheses",
     "margin",
+    "news_impact_surface",
     "null_distribution",
     "overview",
     "pair_path",
     "prices_and_relative_strength",
     "render",
     "rerating",
+    "risk_backtest",
     "specification_curve",
+    "transition",
+    "transition_curve",
+    "transition_path",
     "volatilities",
 ]

@@ -6,13 +6,16 @@ from functools import singledispatch
 from typing import Any
 
 from ..claim import ReRating, Verdict
-from ..correlation import CorrelationFit
+from ..correlation import CorrelationFit, CovarianceFit
+from ..correlation.stcc import TransitionFit
 from ..errors import SpecError
 from ..estimation.results import TestResult
 from ..volatility import ArchMargin, MarginFit, Margins
 from .claims import null_distribution
+from .correlations import correlation_paths
 from .episodes import rerating
 from .paths import correlation_path, margin, volatilities
+from .transitions import transition
 from .verdict import overview
 
 __all__ = ["draw"]
@@ -26,6 +29,8 @@ def draw(thing: object, **options: Any) -> Any:  # noqa: ARG001 - named for the 
     `MarginFit`               `margin`
     `Margins`                 `volatilities`
     `CorrelationFit`          `correlation_path`, with ``pair=(i, j)``
+    `TransitionFit`           `transition`, with ``pair=(i, j)``
+    `CovarianceFit`           `correlation_paths`, with ``pair=(i, j)``
     `ReRating`                `rerating`
     `TestResult`              `null_distribution`
     `Verdict`                 `overview`
@@ -62,6 +67,16 @@ def _(thing: Margins, **options: Any) -> Any:
 @draw.register
 def _(thing: CorrelationFit, *, pair: tuple[str, str] | None = None, **options: Any) -> Any:
     return correlation_path(thing, *(pair or ()), **options)
+
+
+@draw.register
+def _(thing: TransitionFit, *, pair: tuple[str, str] | None = None, **options: Any) -> Any:
+    return transition(thing, *(pair or ()), **options)
+
+
+@draw.register
+def _(thing: CovarianceFit, *, pair: tuple[str, str] | None = None, **options: Any) -> Any:
+    return correlation_paths({thing.spec.name: thing}, *(pair or thing.names[:2]), **options)
 
 
 @draw.register

@@ -11,7 +11,7 @@ import pytest
 import cryptoequity as ce
 from cryptoequity.correlation.stcc import DSTCC, STCC, BerbenJansen
 from cryptoequity.errors import SpecError
-from cryptoequity.plots.stcc import transition, transition_curve, transition_path
+from cryptoequity.plots.transitions import transition, transition_curve, transition_path
 
 
 @pytest.fixture(scope="module")
