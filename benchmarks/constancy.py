@@ -27,6 +27,7 @@ from scipy.signal import lfilter
 import cryptoequity as ce
 from cryptoequity.correlation import portmanteau
 from cryptoequity.correlation.constancy import bera_kim_statistic, engle_sheppard_statistic, tse_statistic
+from cryptoequity.correlation.driver_directions import driver_statistic, standardized
 from cryptoequity.correlation.fit import draw_shocks
 from cryptoequity.correlation.null_fit import Column, NullFit, constant_null
 from cryptoequity.correlation.null_statistics import satterthwaite_tail
@@ -34,9 +35,7 @@ from cryptoequity.correlation.null_world import NullWorld
 from cryptoequity.correlation.spec import climb_correlation
 from cryptoequity.correlation.stcc import STCC
 from cryptoequity.correlation.transition_tests import (
-    _driver_statistic,
     _second_transition_statistic,
-    _standard,
     _transition_statistic,
 )
 from cryptoequity.estimation.bootstrap import pvalue
@@ -145,8 +144,8 @@ def constancy_statistics(null: NullFit, driver: np.ndarray, robust: bool) -> dic
         "Engle–Sheppard": (engle_sheppard_statistic(null, LAGS, robust), LAGS),
         "Tse, residuals": (tse_statistic(null, "residuals", robust), pairs),
         "Tse, standardized": (tse_statistic(null, "standardized", robust), pairs),
-        "STCC": (_transition_statistic(null, _standard(driver)[None], robust), pairs),
-        "Berben–Jansen": (_transition_statistic(null, _standard(clock)[None], robust), pairs),
+        "STCC": (_transition_statistic(null, standardized(driver)[None], robust), pairs),
+        "Berben–Jansen": (_transition_statistic(null, standardized(clock)[None], robust), pairs),
     }
     if n == 2:
         out["Bera–Kim"] = (bera_kim_statistic(null, robust), 1)
@@ -190,7 +189,7 @@ def one_sample(task: tuple[Cell, int, np.random.SeedSequence]) -> dict[str, floa
         model, optimum = climb_correlation(spec, null.z)
         fitted = NullFit(columns, model, optimum.theta, optimum)
         for robust, version in ((True, "robust"), (False, "classic")):
-            out[f"DCC-X|{version}"] = tail(_driver_statistic(fitted, first, np.ones((1, 2, 2)), robust), 1)
+            out[f"DCC-X|{version}"] = tail(driver_statistic(fitted, first, np.ones((1, 2, 2)), robust), 1)
     if cell.n == 2 and cell.world in ("stcc", "dstcc"):
         model, optimum = climb_correlation(STCC(), null.z, driver=first[:, None])
         fitted = NullFit(columns, model, optimum.theta, optimum)

@@ -11,6 +11,7 @@ from scipy import stats
 
 from correlation.null_samples import constant, correlated, dynamic, known, margins_from, persistent
 from cryptoequity.correlation import CCC, DCC
+from cryptoequity.correlation.driver_directions import driver_directions
 from cryptoequity.correlation.null_fit import fitted_null
 from cryptoequity.correlation.null_statistics import adjusted, quadratic
 from cryptoequity.correlation.null_world import Outcome, conclude
@@ -18,7 +19,6 @@ from cryptoequity.correlation.stcc import STCC, BerbenJansen
 from cryptoequity.correlation.transition_tests import (
     _transition_statistic,
     berben_jansen_test,
-    driver_directions,
     driver_test,
     second_transition_test,
     stcc_test,

@@ -2,9 +2,10 @@ r"""Portmanteau tests of a fitted correlation model: Hosking, Li–McLeod, Ling�
 
 Residuals are whitened by the fitted path, :math:`e_t=R_t^{-1/2}z_t` (symmetric root). When margins and correlation are
 right, :math:`e_t` has no memory in levels, in products :math:`e_te_t'`, nor in its squared length :math:`e_t'e_t`.
-The residuals are estimated, and that is not a detail: :math:`\chi^2` counts their autocorrelations as if they were not,
-and the p-value is wrong, more often too large than too small. Three p-values are offered: the uncorrected one
-(``correct=False``), one that counts the estimation (the default), and that of the bootstrap.
+The residuals are estimated, and :math:`\chi^2` counts their autocorrelations as if they were not. Three p-values are
+offered: the uncorrected one (``correct=False``), one that counts the estimation (the default), and that of the
+bootstrap. The correction is large-sample and no cure for fat tails, whose high moments it needs: where residuals
+are far from normal, or columns more than two, use the bootstrap.
 """
 
 from __future__ import annotations
@@ -74,6 +75,13 @@ def hosking_test(
     -------
     TestResult : ``detail`` holds both asymptotic p-values.
 
+    Notes
+    -----
+    Size at 5 %, measured with estimated margins (``benchmarks/constancy.py``), over normal and over t(5) residuals:
+    of products, corrected 5.1–12.5 % and 5.9–37.5 %, uncorrected 3.6–7.5 % and 10.8–20.0 %, both beyond two standard
+    errors with t(5) and, corrected, for more than two columns: use ``bootstrap`` (measured for two columns). Of levels,
+    corrected 5.1–6.6 % and 4.5–7.9 %, uncorrected 4.4–6.2 % and 4.1–6.0 %.
+
     Examples
     --------
     >>> import cryptoequity as ce
@@ -107,6 +115,11 @@ def li_mcleod_test(
     ----------
     fit, lags, of, correct : as in `hosking_test`.
     bootstrap, shocks, rng, n_jobs : as in `hosking_test`.
+
+    Notes
+    -----
+    Size at 5 %, measured with estimated margins (``benchmarks/constancy.py``), over normal and over t(5) residuals:
+    of products, corrected 5.1–12.5 % and 5.9–37.5 %, uncorrected 3.6–7.0 % and 10.8–20.0 %; see `hosking_test`.
     """
     check_option("of", of, ("products", "levels"))
     return _portmanteau(fit, "Li–McLeod", lags, of, correct, bootstrap, shocks, rng, n_jobs)
@@ -138,6 +151,13 @@ def ling_li_test(
     ----------
     fit, lags, correct, bootstrap, shocks, rng, n_jobs : as in `hosking_test`.
     weighted : the published form; ``correct`` then has no effect.
+
+    Notes
+    -----
+    Size at 5 %, measured with estimated margins (``benchmarks/constancy.py``), over normal and over t(5) residuals:
+    corrected 5.3–6.7 % and 5.2–9.6 %, uncorrected 3.7–4.4 % and 3.9–5.1 %, weighted 4.5–7.0 % and 12.3–14.4 %.
+    Corrected is beyond two standard errors (6.4 %) in most cells of t(5), weighted in all of them: use ``bootstrap``,
+    or ``correct=False``, which errs towards too few rejections.
     """
     return _portmanteau(fit, "Ling–Li", lags, "length", correct, bootstrap, shocks, rng, n_jobs, weighted)
 
