@@ -52,7 +52,7 @@ def specs() -> dict[str, tuple[Any, bool]]:
         "DECO": (ce.DECO(dist="t"), False),
         "score-driven": (ce.ScoreDriven(dist="t"), False),
         "DCC-MIDAS": (ce.DCCMIDAS(dist="t"), False),
-        "copula DCC normal": (ce.CopulaDCC(), False),
+        "copula DCC normal": (ce.CopulaDCC(dist="normal"), False),
         "copula DCC t": (ce.CopulaDCC(dist="t"), False),
         "scalar BEKK": (ce.BEKK(), False),
         "diagonal BEKK": (ce.BEKK(kind="diagonal"), False),
