@@ -25,16 +25,16 @@ from scipy import stats
 from scipy.signal import lfilter
 
 import cryptoequity as ce
-from cryptoequity.correlation import portmanteau
-from cryptoequity.correlation.constancy import bera_kim_statistic, engle_sheppard_statistic, tse_statistic
-from cryptoequity.correlation.driver_directions import driver_statistic, standardized
+from cryptoequity.diagnostics import portmanteau
 from cryptoequity.correlation.fit import draw_shocks
-from cryptoequity.correlation.null_fit import Column, NullFit, constant_null
-from cryptoequity.correlation.null_statistics import satterthwaite_tail
-from cryptoequity.correlation.null_world import NullWorld
 from cryptoequity.correlation.spec import climb_correlation
 from cryptoequity.correlation.stcc import STCC
-from cryptoequity.correlation.transition_tests import (
+from cryptoequity.diagnostics.constancy import bera_kim_statistic, engle_sheppard_statistic, tse_statistic
+from cryptoequity.diagnostics.driver_directions import driver_statistic, standardized
+from cryptoequity.diagnostics.null_fit import Column, NullFit, constant_null
+from cryptoequity.diagnostics.null_statistics import satterthwaite_tail
+from cryptoequity.diagnostics.null_world import NullWorld
+from cryptoequity.diagnostics.transition_tests import (
     _second_transition_statistic,
     _transition_statistic,
 )

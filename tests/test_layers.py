@@ -12,6 +12,8 @@ FLOORS = [
     {"data"},
     {"volatility"},
     {"correlation", "regimes", "breaks"},
+    {"covariance"},
+    {"diagnostics", "portfolio"},
     {"claim"},
     {"plots"},
     {"report"},

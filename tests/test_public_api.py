@@ -63,7 +63,9 @@ def test_lists_of_names_are_true(module):
         assert hasattr(loaded, name), f"{module}.__all__ lists {name}, which is not there"
 
 
-@pytest.mark.parametrize("room", ["data", "volatility", "correlation", "claim"])
+@pytest.mark.parametrize(
+    "room", ["data", "volatility", "correlation", "covariance", "diagnostics", "portfolio", "claim"]
+)
 def test_what_a_room_offers_is_public(room):
     offered = importlib.import_module(f"cryptoequity.{room}").__all__
     assert sorted(offered) == sorted(name for name, home in ce._ROOMS.items() if home == room)

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 import cryptoequity as ce
-from cryptoequity.correlation.backtests import exceedances
-from cryptoequity.correlation.hedging import hedge_ratio, portfolio_returns
-from cryptoequity.correlation.impact import impact_surface, news_impact
-from cryptoequity.correlation.risk import expected_shortfall, value_at_risk
+from cryptoequity.diagnostics.impact import impact_surface, news_impact
 from cryptoequity.errors import DataError, SpecError
 from cryptoequity.plots.correlations import correlation_paths, hedge_path, news_impact_surface, risk_backtest
+from cryptoequity.portfolio.backtests import exceedances
+from cryptoequity.portfolio.hedging import hedge_ratio, portfolio_returns
+from cryptoequity.portfolio.risk import expected_shortfall, value_at_risk
 
 WEIGHTS = {"COIN": 0.2, "SMALL_TECH": 0.8}
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cryptoequity.correlation.bekk import BEKK, climb_bekk
-from cryptoequity.correlation.bekk_likelihood import BEKKLikelihood
+from cryptoequity.covariance.bekk import BEKK, climb_bekk
+from cryptoequity.covariance.bekk_likelihood import BEKKLikelihood
 
 DATASETS = ("sp500_nasdaq", "sim_dcc3")
 TIGHT = {"rtol": 1e-10, "atol": 0}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cryptoequity.correlation.ewma import EWMA, RiskMetrics2006
-from cryptoequity.correlation.factors import FactorLikelihood
-from cryptoequity.correlation.gogarch import GOGARCH, OGARCH
+from cryptoequity.covariance.ewma import EWMA, RiskMetrics2006
+from cryptoequity.covariance.factors import FactorLikelihood
+from cryptoequity.covariance.gogarch import GOGARCH, OGARCH
 
 DATASETS = ("sp500_nasdaq", "sim_dcc3")
 TIGHT = {"rtol": 1e-10, "atol": 0}

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ..claim import ReRating
-from ..correlation.backtests import exceedances
-from ..correlation.paths import PathFit
 from ..errors import DataError, SpecError
+from ..portfolio.backtests import exceedances
+from ..portfolio.paths import PathFit
 from .canvas import COLORS, cycle, date_axis, heading, key, paper, shade, span, styled
 
 __all__ = ["correlation_paths", "hedge_path", "news_impact_surface", "risk_backtest"]

@@ -6,8 +6,9 @@ from functools import singledispatch
 from typing import Any
 
 from ..claim import ReRating, Verdict
-from ..correlation import CorrelationFit, CovarianceFit
+from ..correlation import CorrelationFit
 from ..correlation.stcc import TransitionFit
+from ..covariance import CovarianceFit
 from ..errors import SpecError
 from ..estimation.results import TestResult
 from ..volatility import ArchMargin, MarginFit, Margins
