@@ -25,10 +25,10 @@ from scipy import stats
 from scipy.signal import lfilter
 
 import cryptoequity as ce
-from cryptoequity.diagnostics import portmanteau
 from cryptoequity.correlation.fit import draw_shocks
 from cryptoequity.correlation.spec import climb_correlation
 from cryptoequity.correlation.stcc import STCC
+from cryptoequity.diagnostics import portmanteau
 from cryptoequity.diagnostics.constancy import bera_kim_statistic, engle_sheppard_statistic, tse_statistic
 from cryptoequity.diagnostics.driver_directions import driver_statistic, standardized
 from cryptoequity.diagnostics.null_fit import Column, NullFit, constant_null

@@ -9,12 +9,12 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from arch.bootstrap import StationaryBootstrap, optimal_block_length
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptoequity.correlation import DCC
 from cryptoequity.errors import DataError, SpecError
+from cryptoequity.estimation.bootstrap import block_length, stationary_draws
 from cryptoequity.portfolio.allocation import minimum_variance_bounded
 from cryptoequity.portfolio.hedging import (
     hedge_ratio,
@@ -26,7 +26,6 @@ from cryptoequity.portfolio.hedging import (
     portfolio_volatility,
 )
 from cryptoequity.portfolio.paths import covariance_chunks, pair_paths
-from cryptoequity.portfolio.resampling import block_length, stationary_draws, stationary_indices
 from portfolio.path_fits import known_paths
 
 
@@ -254,33 +253,23 @@ def test_interval_covers_about_as_often_as_it_says():
 # --- the bootstrap
 
 
-@pytest.mark.parametrize("phi", [0.0, 0.5, 0.9, -0.6])
-@pytest.mark.parametrize("nobs", [60, 500, 2000])
-def test_block_length_equals_the_arch_package(phi, nobs):
-    e = np.random.default_rng(nobs).standard_normal(nobs)
-    x = np.empty(nobs)
-    x[0] = e[0]
-    for t in range(1, nobs):
-        x[t] = phi * x[t - 1] + e[t]
-    wanted = max(1.0, float(optimal_block_length(x)["stationary"].iloc[0]))
-    assert block_length(x) == pytest.approx(wanted, rel=1e-10)
+def test_bootstrap_spread_is_the_long_run_one():
+    e = np.random.default_rng(7).standard_normal(3000)
+    x = np.convolve(e, np.ones(5) / 5, "valid")  # a moving average: its mean varies as that of white noise does
+    draws = stationary_draws(lambda rows: rows.mean(axis=0), x[:, None], block_length(x), 999, 3)
+    assert draws.shape == (999, 1)
+    assert draws.std() == pytest.approx(e.std() / np.sqrt(x.size), rel=0.15)
+    again = stationary_draws(lambda rows: rows.mean(axis=0), x[:, None], block_length(x), 999, 3)
+    np.testing.assert_array_equal(draws, again)
 
 
-def test_stationary_rows_run_on_and_wrap():
-    rng = np.random.default_rng(1)
-    rows = stationary_indices(50_000, 8.0, rng)
-    runs = np.diff(rows) % 50_000 == 1
-    assert 1 / (1 - runs.mean()) == pytest.approx(8.0, rel=0.05)
-    assert np.bincount(rows, minlength=50_000).mean() == 1.0
-    assert set(stationary_indices(5, 1e9, rng).tolist()) == {0, 1, 2, 3, 4}  # one block wraps around
-
-
-def test_bootstrap_spread_is_that_of_the_arch_package():
-    e = np.random.default_rng(7).standard_normal(800)
-    x = np.convolve(e, np.ones(5) / 5, "valid")
-    ours = stationary_draws(lambda rows: rows.mean(axis=0), x[:, None], 12.0, 2000, 3).std()
-    theirs = StationaryBootstrap(12, x, seed=np.random.default_rng(4)).apply(np.mean, 2000).std()
-    assert ours == pytest.approx(theirs, rel=0.08)
+def test_what_the_bootstrap_refuses():
+    with pytest.raises(DataError, match="needs 20 observations; there are 5"):
+        block_length(np.arange(5.0))
+    with pytest.raises(DataError, match="a constant series"):
+        block_length(np.ones(50))
+    with pytest.raises(SpecError, match="mean block length lies between 1 and the 50"):
+        stationary_draws(lambda rows: rows, np.ones((50, 1)), 60.0, 99, 1)
 
 
 # --- refusals

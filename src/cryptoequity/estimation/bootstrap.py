@@ -1,13 +1,16 @@
-"""Bootstrap arithmetic: p-values that are never zero, intervals from a null law, whitened shocks."""
+"""Bootstrap arithmetic: p-values that are never zero, intervals from a null law, whitened shocks, dated rows."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
 
-from ..errors import DataError, check_option
+import numpy as np
+import pandas as pd
+
+from ..errors import DataError, SpecError, check_option
 from .params import Array
 
-__all__ = ["null_interval", "pvalue", "resample", "standardize_shocks"]
+__all__ = ["block_length", "null_interval", "pvalue", "resample", "standardize_shocks", "stationary_draws"]
 
 FEWEST = 19  # draws, the fewest that can reach a p-value of 5 %
 
@@ -57,3 +60,39 @@ def resample(shocks: Array, rng: np.random.Generator, nobs: int | None = None) -
     """Rows of ``shocks`` drawn with replacement: cross dependence beyond correlation is kept, serial is not."""
     count = shocks.shape[0] if nobs is None else nobs
     return shocks[rng.integers(0, shocks.shape[0], count)]
+
+
+def block_length(x: Array) -> float:
+    """Mean block length of the stationary bootstrap for the mean of ``x`` (T,), at least 1.
+
+    Politis & White (2004) with the correction of Patton, Politis & White (2009), as in the ``arch`` package.
+
+    Raises
+    ------
+    DataError : fewer than 20 observations, or a constant series.
+    """
+    from arch.bootstrap import optimal_block_length
+
+    if x.size < 20:
+        raise DataError(f"a block length needs 20 observations; there are {x.size}.")
+    if not float(np.ptp(x)) > 0.0:
+        raise DataError("a constant series has no block length.")
+    return max(1.0, float(optimal_block_length(pd.Series(x))["stationary"].iloc[0]))
+
+
+def stationary_draws(
+    statistic: Callable[[Array], Array], data: Array, block: float, draws: int, rng: int | np.random.Generator
+) -> Array:
+    """Statistics (draws, K) of rows of ``data`` (T, M) resampled by the stationary bootstrap (Politis & Romano 1994).
+
+    Blocks have geometric length with mean ``block``; the ``arch`` package draws them.
+    """
+    from arch.bootstrap import StationaryBootstrap
+
+    if draws < 99:
+        raise SpecError(f"draws={draws}: the ends of an interval need 99 draws at least.")
+    if not 1.0 <= block < data.shape[0]:
+        raise SpecError(f"block={block}: a mean block length lies between 1 and the {data.shape[0]} observations.")
+    # arch takes whole mean lengths
+    sampler = StationaryBootstrap(max(1, round(block)), data, seed=np.random.default_rng(rng))
+    return np.stack([statistic(rows[0]) for rows, _ in sampler.bootstrap(draws)])

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError, SpecError
+from ..estimation.bootstrap import block_length, stationary_draws
 from ..estimation.params import Array
 from ..estimation.results import citation
 from ..table import Table
 from .allocation import minimum_variance_bounded
 from .paths import PathFit, Weights, check_names, covariance_chunks, pair_paths, read_weights
-from .resampling import block_length, stationary_draws
 
 __all__ = [
     "HedgingEffectiveness",
