@@ -16,6 +16,7 @@ from cryptoequity.kernels.dcc import (
     dcc_filter_pair,
     dcc_path,
     dcc_simulate,
+    dcc_total_pair,
     dcc_whiten,
     pair_score,
 )
@@ -229,3 +230,16 @@ def test_information_of_the_correlation(nu, rho):
     score, info = pair_score(np.ascontiguousarray(z), np.full(len(z), rho), nu, constants(nu, 2))
     assert abs(score.mean()) < 2e-3 * np.sqrt(info[0])
     np.testing.assert_allclose((score**2).mean(), info[0], rtol=2e-2 if nu == 5.0 else 5e-3)
+
+
+@pytest.mark.parametrize("nu", [0.0, 6.0])
+def test_the_quick_total_is_the_sum(nu):
+    rng = np.random.default_rng(3)
+    z = rng.standard_t(4, (1003, 2))
+    z[500] = 300.0
+    target = np.array([1.0, 0.97, 1.0])
+    const = np.array(t_constants(nu, 2)) if nu else np.array([-np.log(2 * np.pi), 0.0])
+    for a, b in ((0.05, 0.9), (0.2, 0.7999), (0.0, 0.0)):
+        wanted = dcc_filter_pair(a, b, nu, const, z, target, target, target, 0)[0].sum()
+        total = dcc_total_pair(a, b, nu, const, z, target, target, target)
+        np.testing.assert_allclose(total, wanted, rtol=1e-12)

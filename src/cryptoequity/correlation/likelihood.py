@@ -18,6 +18,7 @@ from ..kernels.dcc import (
     dcc_last,
     dcc_path,
     dcc_simulate,
+    dcc_total_pair,
 )
 from .model import PathModel, TargetModel, matrix_of, nu_block, second_moment_target
 
@@ -93,6 +94,14 @@ class CorrelationLikelihood(TargetModel):
         else:
             loglik, score, _ = dcc_filter(a, b, nu, const, self.z, self.target, self.start, self.start, want)
         return loglik, (score if self._dynamic else score[:, 2:])
+
+    def total(self, theta: Array) -> float:
+        """Log-likelihood of all dates: what the grid of starting values asks for, many times."""
+        if self._pair is None:
+            return float(self.evaluate(theta, 0)[0].sum())
+        a, b, nu, const = self.split(theta)
+        target, start = self._pair
+        return float(dcc_total_pair(a, b, nu, const, self.z, target, start, start))
 
     def path(self, theta: Array, rows: npt.ArrayLike, cols: npt.ArrayLike) -> Array:
         """Correlations of the pairs, (T, pairs)."""

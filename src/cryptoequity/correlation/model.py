@@ -10,6 +10,7 @@ moments put in their place beforehand ("targeting"), here called the nuisance.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -40,9 +41,16 @@ def second_moment_target(z: Array) -> tuple[Array, Array]:
     return target, root**2
 
 
+@functools.lru_cache(maxsize=64)
+def _pairs(n: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Rows and columns of the pairs i < j; the same arrays at every call: not to be written to."""
+    rows, cols = np.triu_indices(n, 1)
+    return rows, cols
+
+
 def matrix_of(flat: Array, n: int) -> Array:
     """Correlation matrix (N, N) whose pairs (0, 1), (0, 2), ..., (1, 2), ... are ``flat``."""
-    rows, cols = np.triu_indices(n, 1)
+    rows, cols = _pairs(n)
     out: Array = np.eye(n)
     out[rows, cols] = out[cols, rows] = flat
     return out
@@ -203,8 +211,7 @@ class PathModel:
     @property
     def pairs(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """All pairs i < j: (0, 1), (0, 2), ..., (1, 2), ...; the order of every vector of correlations."""
-        rows, cols = np.triu_indices(self.n, 1)
-        return rows, cols
+        return _pairs(self.n)
 
     def pair_names(self, prefix: str) -> tuple[str, ...]:
         """Names such as "prefix.BTC.QQQ", in the order of `pairs`."""

@@ -17,7 +17,7 @@ from ..table import Table, format_number
 from .optimize import Optimum
 from .params import Array
 
-__all__ = ["Drawn", "Estimate", "FitMixin", "TestResult", "citation"]
+__all__ = ["Drawn", "Estimate", "FitMixin", "TestResult", "bibliography", "citation"]
 
 
 @dataclass(frozen=True)
@@ -450,6 +450,11 @@ _BIBLIOGRAPHY = {
         "journal={bioRxiv}, year={2020}, note={2020.11.29.402719}}"
     ),
 }
+
+
+def bibliography() -> dict[str, str]:
+    """Every BibTeX entry the library can cite, by key."""
+    return dict(_BIBLIOGRAPHY)
 
 
 def citation(*keys: str) -> str:

@@ -28,6 +28,7 @@ __all__ = [
     "dcc_last",
     "dcc_path",
     "dcc_simulate",
+    "dcc_total_pair",
     "dcc_whiten",
     "pair_score",
     "pair_shift_simulate",
@@ -107,6 +108,33 @@ def dcc_filter_pair(a, b, nu, const, z, target, start, start_q, want):
             if nu > 0.0:
                 score[t, 2] = dnu
     return loglik, path, score
+
+
+@kernel
+def dcc_total_pair(a, b, nu, const, z, target, start, start_q):
+    """Sum of the log-likelihoods of `dcc_filter_pair`: one logarithm for sixteen dates, nothing stored."""
+    c = 1.0 - a - b
+    q11, q12, q22 = start_q[0], start_q[1], start_q[2]
+    s11, s12, s22 = start[0], start[1], start[2]
+    per = 1.0 / (nu - 2.0) if nu > 0.0 else 0.0
+    dets, tails, total, quads = 1.0, 1.0, 0.0, 0.0
+    for t in range(z.shape[0]):
+        q11 = c * target[0] + a * s11 + b * q11
+        q12 = c * target[1] + a * s12 + b * q12
+        q22 = c * target[2] + a * s22 + b * q22
+        z1, z2 = z[t, 0], z[t, 1]
+        s11, s12, s22 = z1 * z1, z1 * z2, z2 * z2
+        rho = q12 / math.sqrt(q11 * q22)
+        per_det = 1.0 / ((1.0 - rho) * (1.0 + rho))
+        quad = (s11 - 2.0 * rho * s12 + s22) * per_det
+        dets *= per_det
+        quads += quad
+        tails *= 1.0 + per * quad
+        if t % 16 == 15:
+            total += 0.5 * math.log(dets) - 0.5 * (nu + 2.0) * math.log(tails)
+            dets, tails = 1.0, 1.0
+    total += 0.5 * math.log(dets) - 0.5 * (nu + 2.0) * math.log(tails)
+    return z.shape[0] * const[0] + total - (0.0 if nu > 0.0 else 0.5 * quads)
 
 
 @kernel
