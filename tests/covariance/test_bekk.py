@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cryptoequity.correlation.fit import draw_shocks
@@ -80,6 +80,7 @@ def returns(sim_dcc3) -> pd.DataFrame:
 
 @pytest.mark.parametrize(("kind", "asymmetric"), [(kind, flag) for kind in KINDS for flag in (False, True)])
 @given(n=st.integers(2, 4), seed=seeds, dist=st.sampled_from(["normal", "t"]), ewma=st.booleans())
+@example(n=4, seed=382, dist="normal", ewma=False)
 @settings(max_examples=6, deadline=None)
 def test_targeted_scores_and_adjoint(kind, asymmetric, n, seed, dist, ewma):
     """Scores with the intercept moving with the weights; gradients by the targets; both against differences."""
@@ -90,15 +91,19 @@ def test_targeted_scores_and_adjoint(kind, asymmetric, n, seed, dist, ewma):
     theta = feasible(lik, rng)
     score = lik.evaluate(theta, 1)[1]
     for k in range(theta.size):
-        step = 1e-6 * max(abs(theta[k]), 0.1)
-        up, down = theta.copy(), theta.copy()
-        up[k] += step
-        down[k] -= step
-        ends = [lik.evaluate(point, 0)[0] for point in (up, down)]
-        if not np.isfinite(ends).all():
+        slopes = []
+        for step in (1e-6 * max(abs(theta[k]), 0.1), 4e-6 * max(abs(theta[k]), 0.1)):
+            up, down = theta.copy(), theta.copy()
+            up[k] += step
+            down[k] -= step
+            ends = [lik.evaluate(point, 0)[0] for point in (up, down)]
+            slopes.append((ends[0] - ends[1]) / (2 * step))
+        if not np.isfinite(slopes).all():
             continue
-        wanted = (ends[0] - ends[1]) / (2 * step)
-        np.testing.assert_allclose(score[:, k], wanted, rtol=0, atol=1e-6 * max(1.0, np.abs(wanted).max()))
+        # next to the edge of definiteness differences are in doubt themselves: by as much as two of them differ
+        doubt = np.abs(slopes[0] - slopes[1]).max()
+        scale = max(1.0, np.abs(slopes[0]).max())
+        np.testing.assert_allclose(score[:, k], slopes[0], rtol=0, atol=1e-6 * scale + doubt)
 
     def total(e, second, negative):
         return BEKKLikelihood(e, second=second, negative=negative, **options).evaluate(theta, 0)[0].sum()

@@ -196,10 +196,12 @@ class STCC(CorrelationSpec):
 
     Examples
     --------
-    >>> import numpy as np, pandas as pd, cryptoequity as ce
+    >>> import warnings, numpy as np, pandas as pd, cryptoequity as ce
     >>> returns = ce.to_returns(ce.load_sample("step"))[["COIN", "SMALL_TECH"]]
     >>> trend = pd.Series(np.linspace(0.0, 1.0, len(returns)), returns.index, name="adoption")
-    >>> fit = ce.STCC(dist="t").fit(returns, margins=ce.GARCH(dist="t"), driver=trend)
+    >>> with warnings.catch_warnings():  # the sample's step is abrupt; the fit says so
+    ...     warnings.simplefilter("ignore")
+    ...     fit = ce.STCC(dist="t").fit(returns, margins=ce.GARCH(dist="t"), driver=trend)
     >>> list(fit.regime_correlations.columns)
     ['r1', 'r2']
     >>> bool(fit.driver_effect()["estimate"].iloc[0] > 0.2)
@@ -239,10 +241,12 @@ class DSTCC(CorrelationSpec):
 
     Examples
     --------
-    >>> import numpy as np, pandas as pd, cryptoequity as ce
+    >>> import warnings, numpy as np, pandas as pd, cryptoequity as ce
     >>> returns = ce.to_returns(ce.load_sample("step"))[["COIN", "SMALL_TECH"]]
     >>> wave = pd.Series(np.sin(np.arange(len(returns)) / 40.0), returns.index, name="wave")
-    >>> fit = ce.DSTCC(second="time").fit(returns, driver=wave)
+    >>> with warnings.catch_warnings():  # the sample's step is abrupt; the fit says so
+    ...     warnings.simplefilter("ignore")
+    ...     fit = ce.DSTCC(second="time").fit(returns, driver=wave)
     >>> fit.drivers
     ('wave', 'time')
     """
@@ -290,9 +294,11 @@ class BerbenJansen(CorrelationSpec):
 
     Examples
     --------
-    >>> import cryptoequity as ce
+    >>> import warnings, cryptoequity as ce
     >>> returns = ce.to_returns(ce.load_sample("step"))[["COIN", "SMALL_TECH"]]
-    >>> fit = ce.BerbenJansen(dist="t").fit(returns, margins=ce.GARCH(dist="t"))
+    >>> with warnings.catch_warnings():  # the sample's step is abrupt; the fit says so
+    ...     warnings.simplefilter("ignore")
+    ...     fit = ce.BerbenJansen(dist="t").fit(returns, margins=ce.GARCH(dist="t"))
     >>> fit.center_date.year
     2020
     """
