@@ -291,6 +291,7 @@ def test_influence_of_the_targets_sums_to_their_error(kind, asymmetric, theta, r
     assert (np.abs(long_run(exact) - 1) < 0.4).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asymmetric", [False, True])
 def test_spread_over_samples(asymmetric):
     """The errors of targets and weights against the spread of the estimates; the raw influence is far too small."""
