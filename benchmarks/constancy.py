@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,12 +87,18 @@ def cells() -> dict[str, Cell]:
             ]
     made.append(Cell("ccc", "t(5)", 2, 1000, 250, draws=99))
     made.append(Cell("step", "normal", 2, 1000, 100, draws=99))
+    made += [Cell("ccc", "t(5)", n, 1000, 100, draws=99) for n in (3, 5)]
+    made += [Cell(world, dist, 2, 1000, 100, draws=99) for world in ("dcc", "stcc") for dist in NU]
     return {cell.name: cell for cell in made}
 
 
 CELLS = cells()
 # the position of a cell is its seed: what is added later goes last
-ADDED = ("step.normal.2.1000.bootstrap",)
+ADDED = (
+    "step.normal.2.1000.bootstrap",
+    *(f"ccc.t(5).{n}.1000.bootstrap" for n in (3, 5)),
+    *(f"{world}.{dist}.2.1000.bootstrap" for world in ("dcc", "stcc") for dist in NU),
+)
 SEEDED = [*sorted(name for name in CELLS if name not in ADDED), *ADDED]
 
 
@@ -176,6 +183,8 @@ def one_sample(task: tuple[Cell, int, np.random.SeedSequence]) -> dict[str, floa
     returns, first, second = simulate(cell, np.random.default_rng(seed))
     columns = tuple(Column.drawn(str(i), *climb_margin(SPEC, y)) for i, y in enumerate(returns))
     null = constant_null(columns)
+    if cell.draws and cell.world in ("dcc", "stcc"):
+        return fitted_pvalues(cell, columns, null.z, first, second, seed)
     if cell.draws:
         return bootstrap_pvalues(cell, null, first, seed)
     out: dict[str, float] = {}
@@ -224,11 +233,49 @@ def bootstrap_pvalues(cell: Cell, null: NullFit, driver: np.ndarray, seed: np.ra
         }
 
     out: dict[str, float] = {}
-    for shocks, measure in (("fhs", from_resampled), ("parametric", from_density)):
-        world, observed = NullWorld.of(null, None, shocks), measure(null)
-        draws = [measure(world.refit(world.draw(np.random.default_rng(child)))) for child in spawn(seed, cell.draws)]
-        out |= {name: pvalue(value, np.array([draw[name] for draw in draws])) for name, value in observed.items()}
+    measures = (("fhs", from_resampled), ("parametric", from_density))
+    for shocks, measure in measures if cell.n == 2 else measures[:1]:  # Bera and Kim's test is of a pair
+        out |= drawn_pvalues(NullWorld.of(null, None, shocks), null, measure, cell.draws, seed)
     return out
+
+
+def fitted_pvalues(
+    cell: Cell,
+    columns: tuple[Column, ...],
+    z: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    seed: np.random.SeedSequence,
+) -> dict[str, float]:
+    """P-values of the tests whose null is a fitted DCC or STCC, from samples of that fit, refitted on each."""
+    spec = ce.DCC() if cell.world == "dcc" else STCC()
+    model, optimum = climb_correlation(spec, z, driver=None if cell.world == "dcc" else first[:, None])
+    null = NullFit(columns, model, optimum.theta, optimum)
+
+    def measure(one: NullFit) -> dict[str, float]:
+        out = {}
+        for robust, version in ((True, "bootstrap of robust"), (False, "bootstrap of classic")):
+            if cell.world == "dcc":
+                out[f"DCC-X|{version}"] = driver_statistic(one, first, np.ones((1, 2, 2)), robust)
+                continue
+            for additive, name in ((True, "additive"), (False, "both regimes")):
+                value = _second_transition_statistic(one, second, additive, robust)
+                out[f"second transition, {name}|{version}"] = value
+        return out
+
+    return drawn_pvalues(NullWorld.of(null, spec, "fhs"), null, measure, cell.draws, seed)
+
+
+def drawn_pvalues(
+    world: NullWorld,
+    null: NullFit,
+    measure: Callable[[NullFit], dict[str, float]],
+    count: int,
+    seed: np.random.SeedSequence,
+) -> dict[str, float]:
+    """P-values of all that ``measure`` reads off a sample, by ``count`` samples of ``world``."""
+    draws = [measure(world.refit(world.draw(np.random.default_rng(child)))) for child in spawn(seed, count)]
+    return {name: pvalue(value, np.array([draw[name] for draw in draws])) for name, value in measure(null).items()}
 
 
 def is_null(world: str, test: str) -> bool:
