@@ -13,7 +13,7 @@ from ..errors import SpecError
 from ..estimation.params import Array, Block, Layout, subsimplex
 from ..kernels.cdcc import cdcc_adjoint, cdcc_filter, cdcc_path, cdcc_simulate, cdcc_star, cdcc_star_adjoint
 from ..volatility import Margins
-from .likelihood import _GRID, decaying
+from .likelihood import decaying, grid_starts
 from .model import CELLS, PathModel, TargetModel, matrix_of, nu_block, second_moment_target
 from .spec import CorrelationSpec
 
@@ -206,9 +206,7 @@ class CDCCLikelihood(TargetModel):
 
     def starts(self) -> Iterator[Array]:
         """The grid of DCC."""
-        tail = (8.0,) if self.student else ()
-        for a, b in _GRID:
-            yield np.array([a, b, *tail])
+        yield from grid_starts(self.student)
 
     def simulate(
         self,

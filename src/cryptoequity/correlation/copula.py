@@ -29,7 +29,7 @@ from ..volatility.density import CODE
 from ..volatility.pit import MarginLaw, empirical_scores, law_of, log_normal, log_t
 from .copula_scores import FARTHEST, normal_scores, t_scores
 from .fit import CorrelationFit
-from .likelihood import _GRID, CorrelationLikelihood
+from .likelihood import CorrelationLikelihood, grid_starts
 from .model import PathModel, TargetModel, matrix_of, nu_block, second_moment_target
 from .spec import CorrelationSpec
 
@@ -277,9 +277,7 @@ class CopulaLikelihood(TargetModel):
 
     def starts(self) -> Iterator[Array]:
         """A grid of news and persistence."""
-        tail = (8.0,) if self.student else ()
-        for a, b in _GRID:
-            yield np.array([a, b, *tail])
+        yield from grid_starts(self.student)
 
     def simulate(
         self,

@@ -16,7 +16,7 @@ from ..kernels.cdcc import cdcc_path
 from ..kernels.deco import deco_adjoint, deco_filter, deco_path, deco_simulate
 from ..volatility import Margins
 from .cdcc import CDCCLikelihood
-from .likelihood import _GRID, CorrelationLikelihood, decaying
+from .likelihood import CorrelationLikelihood, decaying, grid_starts
 from .model import PathModel, TargetModel, matrix_of, nu_block
 from .spec import CorrelationSpec
 
@@ -201,9 +201,7 @@ class DECOLikelihood(TargetModel):
 
     def starts(self) -> Iterator[Array]:
         """The grid of DCC."""
-        tail = (8.0,) if self.student else ()
-        for a, b in _GRID:
-            yield np.array([a, b, *tail])
+        yield from grid_starts(self.student)
 
     def climb(
         self,

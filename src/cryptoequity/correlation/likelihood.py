@@ -22,12 +22,26 @@ from ..kernels.dcc import (
 )
 from .model import PathModel, TargetModel, matrix_of, nu_block, second_moment_target
 
-__all__ = ["CorrelationLikelihood", "decaying", "second_moment_target"]
+__all__ = ["CorrelationLikelihood", "decaying", "ewma_weights", "grid_starts", "second_moment_target"]
 
 # columns from which the search for a start is the composite likelihood's
 _MANY = 6
 _GRID = tuple((a, total - a) for total in (0.999, 0.99, 0.97, 0.9) for a in (0.005, 0.015, 0.04, 0.1))
 _LAYOUTS: dict[tuple[bool, bool], Layout] = {}
+
+
+def grid_starts(student: bool) -> Iterator[Array]:
+    """Starting values (a, b[, nu]) of every recursion with one news and one persistence."""
+    tail = (8.0,) if student else ()
+    for a, b in _GRID:
+        yield np.array([a, b, *tail])
+
+
+def ewma_weights(nobs: int) -> Array:
+    """The MFE toolbox's weights of the first outer products."""
+    weights = 0.94 ** np.arange(int(np.sqrt(nobs)) + 1)
+    out: Array = weights / weights.sum()
+    return out
 
 
 def _layout(dynamic: bool, student: bool) -> Layout:
@@ -65,8 +79,7 @@ class CorrelationLikelihood(TargetModel):
         self._dynamic, self.presample = dynamic, presample
         self.layout = _layout(dynamic, self.student)
         if presample == "ewma":
-            self.weights = 0.94 ** np.arange(int(np.sqrt(self.z.shape[0])) + 1)
-            self.weights /= self.weights.sum()
+            self.weights = ewma_weights(self.nobs)
             head = self.z[: self.weights.size]
             start = (self.weights[:, None] * head).T @ head
             self.start: Array = 0.5 * (start + start.T)  # symmetric to the last bit
@@ -200,12 +213,10 @@ class CorrelationLikelihood(TargetModel):
 
     def starts(self) -> Iterator[Array]:
         """A grid of news and persistence."""
-        tail = (8.0,) if self.student else ()
-        if not self._dynamic:
-            yield np.array(tail)
-            return
-        for a, b in _GRID:
-            yield np.array([a, b, *tail])
+        if self._dynamic:
+            yield from grid_starts(self.student)
+        else:
+            yield np.array((8.0,) if self.student else ())
 
     def simulate(
         self,

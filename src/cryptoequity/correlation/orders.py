@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..estimation.params import PERSISTENCE_CAP, Array, Block, Layout, subsimplex
 from ..kernels.family import family_adjoint, family_filter, family_path, family_simulate
 from ..volatility.likelihood import ewma_backcast
+from .likelihood import ewma_weights
 from .model import PathModel, TargetModel, matrix_of, nu_block
 
 __all__ = ["AsymmetricTarget", "OrdersLikelihood", "fall_moment", "fall_rate"]
@@ -324,13 +325,6 @@ class OrdersLikelihood(AsymmetricTarget):
             falls=falls,
             presample=self.presample,
         )
-
-
-def ewma_weights(nobs: int) -> Array:
-    """The MFE toolbox's weights of the first outer products."""
-    weights = 0.94 ** np.arange(int(np.sqrt(nobs)) + 1)
-    out: Array = weights / weights.sum()
-    return out
 
 
 def _stack(matrices: list[Array], n: int) -> Array:
