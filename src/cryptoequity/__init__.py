@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import plots
+    from .breaks import BreakTest
     from .claim import Coverage, Evidence, Plan, ReRating, Verdict, check_coverage, shift_test, test_claim
     from .correlation import (
         ADCC,
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
         CryptoEquityError,
         CryptoEquityWarning,
         DataError,
+        FilteredSeriesWarning,
         LevelsWarning,
         SpecError,
     )
@@ -172,6 +174,7 @@ _ROOMS: dict[str, str] = {
     "christoffersen_test": "portfolio",
     "acerbi_szekely_test": "portfolio",
     "mcneil_frey_test": "portfolio",
+    "BreakTest": "breaks",
     "ReRating": "claim",
     "check_coverage": "claim",
     "Coverage": "claim",
@@ -187,6 +190,7 @@ _ROOMS: dict[str, str] = {
     "ConvergenceError": "errors",
     "CryptoEquityWarning": "errors",
     "LevelsWarning": "errors",
+    "FilteredSeriesWarning": "errors",
     "ConvergenceWarning": "errors",
     "BoundaryWarning": "errors",
 }

@@ -11,6 +11,7 @@ __all__ = [
     "CryptoEquityError",
     "CryptoEquityWarning",
     "DataError",
+    "FilteredSeriesWarning",
     "LevelsWarning",
     "SpecError",
     "check_option",
@@ -39,6 +40,10 @@ class CryptoEquityWarning(UserWarning):
 
 class LevelsWarning(CryptoEquityWarning):
     """Price levels, or another near-unit-root series, were passed where returns belong."""
+
+
+class FilteredSeriesWarning(CryptoEquityWarning):
+    """A rolling or filtered path was passed where raw observations belong: such a path breaks by construction."""
 
 
 class ConvergenceWarning(CryptoEquityWarning):

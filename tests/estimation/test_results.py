@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from cryptoequity.errors import SpecError
-from cryptoequity.estimation.results import _BIBLIOGRAPHY, Estimate, FitMixin, TestResult, citation
+from cryptoequity.estimation.bibliography import _BIBLIOGRAPHY
+from cryptoequity.estimation.results import Estimate, FitMixin, TestResult, citation
 from cryptoequity.table import Table
 
 

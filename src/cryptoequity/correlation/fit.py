@@ -12,7 +12,7 @@ import pandas as pd
 from ..data.checks import check_returns
 from ..errors import DataError, SpecError, check_option
 from ..estimation.params import Array
-from ..estimation.results import Estimate, FitMixin
+from ..estimation.results import Estimate, FitMixin, mark_filtered
 from ..table import Table, format_number
 from ..volatility import ArchMargin, MarginFit, Margins
 from ..volatility.garch import optimum_from_dict, optimum_to_dict, simulate_margin
@@ -151,7 +151,7 @@ class CorrelationFit(FitMixin):
     def correlation(self, i: str, j: str) -> pd.Series:
         """Conditional correlation of two columns by date, (T,): R_t uses information up to t - 1."""
         path = self.likelihood.path(self.theta, [self._position(i)], [self._position(j)])[:, 0]
-        return pd.Series(path, self.std_resid.index, name=f"corr({i}, {j})")
+        return mark_filtered(pd.Series(path, self.std_resid.index, name=f"corr({i}, {j})"))
 
     def correlation_band(
         self, i: str, j: str, *, level: float = 0.95, draws: int = 500, rng: int | np.random.Generator = 0

@@ -18,6 +18,7 @@ from ..errors import CryptoEquityError, DataError, SpecError
 from ..estimation.optimize import Optimum
 from ..estimation.parallel import map_draws
 from ..estimation.params import Array, Layout
+from ..estimation.results import mark_filtered
 from ..table import Table
 from ..volatility import EGARCH, GARCH
 from ..volatility.garch import climb_margin
@@ -78,7 +79,7 @@ class RollingFit:
         if i == j:
             raise SpecError(f"the correlation of {i!r} with itself is 1.")
         key = (i, j) if (i, j) in self.correlations.columns else (j, i)
-        return self.correlations[key].rename(f"corr({i}, {j})")
+        return mark_filtered(self.correlations[key].rename(f"corr({i}, {j})"))
 
     def covariances(self) -> Array:
         """One-step-ahead covariance matrices, percent squared, (D, N, N)."""

@@ -28,7 +28,7 @@ from ..errors import BoundaryWarning, ConvergenceWarning, CryptoEquityWarning, D
 from ..estimation.inference import COV_TYPES, spread
 from ..estimation.optimize import Optimum, maximize
 from ..estimation.params import Array
-from ..estimation.results import Estimate, FitMixin
+from ..estimation.results import Estimate, FitMixin, mark_filtered
 from ..table import Table
 from ..volatility.garch import index_from_dict, index_to_dict, optimum_from_dict, optimum_to_dict
 from .steps import CovarianceLikelihood, Targets, stacked_covariance
@@ -214,7 +214,8 @@ class CovarianceFit(FitMixin):
     def correlation(self, i: str, j: str) -> pd.Series:
         """Conditional correlation of two columns by date, (T,): H_t uses information up to t - 1."""
         a, b = self._position(i), self._position(j)
-        return pd.Series(self._correlation_paths([a], [b])[:, 0], self.returns.index, name=f"corr({i}, {j})")
+        path = self._correlation_paths([a], [b])[:, 0]
+        return mark_filtered(pd.Series(path, self.returns.index, name=f"corr({i}, {j})"))
 
     def correlations(self) -> pd.DataFrame:
         """All pairs i < j as columns, (T, pairs)."""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from ..errors import DataError, check_option
+from .long_run import autocovariance_sum
 from .optimize import Likelihood, Optimum
 from .params import Array
 
@@ -105,13 +106,7 @@ def newey_west_lags(nobs: int) -> int:
 
 def long_run_covariance(moments: Array, lags: int) -> Array:
     """Newey–West (1987) covariance of the mean's root-T limit, Bartlett weights, not demeaned: (K, K)."""
-    nobs = moments.shape[0]
-    total = moments.T @ moments / nobs
-    for lag in range(1, lags + 1):
-        gamma = moments[lag:].T @ moments[:-lag] / nobs
-        total = total + (1.0 - lag / (lags + 1.0)) * (gamma + gamma.T)
-    out: Array = total
-    return out
+    return autocovariance_sum(moments, "bartlett", lags + 1.0)
 
 
 def sandwich(bread: Array, moments: Array, cov_type: str = "robust", lags: int | None = None) -> Array:

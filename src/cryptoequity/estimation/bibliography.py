@@ -1,0 +1,239 @@
+"""Papers behind what is computed, as BibTeX."""
+
+from __future__ import annotations
+
+from ..errors import SpecError
+
+__all__ = ["bibliography", "citation"]
+
+_BIBLIOGRAPHY = {
+    "silvennoinenterasvirta2015": (
+        '@article{silvennoinenterasvirta2015, author={Silvennoinen, Annastiina and Ter{\\"a}svirta, Timo}, '
+        "title={Modeling Conditional Correlations of Asset Returns: A Smooth Transition Approach}, "
+        "journal={Econometric Reviews}, volume={34}, number={1--2}, pages={174--197}, year={2015}}"
+    ),
+    "silvennoinenterasvirta2009": (
+        '@article{silvennoinenterasvirta2009, author={Silvennoinen, Annastiina and Ter{\\"a}svirta, Timo}, '
+        "title={Modeling Multivariate Autoregressive Conditional Heteroskedasticity with the Double Smooth Transition "
+        "Conditional Correlation {GARCH} Model}, journal={Journal of Financial Econometrics}, volume={7}, number={4}, "
+        "pages={373--411}, year={2009}}"
+    ),
+    "berbenjansen2005": (
+        "@article{berbenjansen2005, author={Berben, Robert-Paul and Jansen, W. Jos}, title={Comovement in "
+        "International Equity Markets: A Sectoral View}, journal={Journal of International Money and Finance}, "
+        "volume={24}, pages={832--857}, year={2005}}"
+    ),
+    "bollerslev1986": (
+        "@article{bollerslev1986, author={Bollerslev, Tim}, title={Generalized Autoregressive Conditional "
+        "Heteroskedasticity}, journal={Journal of Econometrics}, volume={31}, number={3}, pages={307--327}, "
+        "year={1986}}"
+    ),
+    "bollerslev1987": (
+        "@article{bollerslev1987, author={Bollerslev, Tim}, title={A Conditionally Heteroskedastic Time Series "
+        "Model for Speculative Prices and Rates of Return}, journal={Review of Economics and Statistics}, "
+        "volume={69}, number={3}, pages={542--547}, year={1987}}"
+    ),
+    "glosten1993": (
+        "@article{glosten1993, author={Glosten, Lawrence R. and Jagannathan, Ravi and Runkle, David E.}, "
+        "title={On the Relation between the Expected Value and the Volatility of the Nominal Excess Return on "
+        "Stocks}, journal={Journal of Finance}, volume={48}, number={5}, pages={1779--1801}, year={1993}}"
+    ),
+    "nelson1991": (
+        "@article{nelson1991, author={Nelson, Daniel B.}, title={Conditional Heteroskedasticity in Asset Returns: "
+        "A New Approach}, journal={Econometrica}, volume={59}, number={2}, pages={347--370}, year={1991}}"
+    ),
+    "hansen1994": (
+        "@article{hansen1994, author={Hansen, Bruce E.}, title={Autoregressive Conditional Density Estimation}, "
+        "journal={International Economic Review}, volume={35}, number={3}, pages={705--730}, year={1994}}"
+    ),
+    "bollerslev1990": (
+        "@article{bollerslev1990, author={Bollerslev, Tim}, title={Modelling the Coherence in Short-Run Nominal "
+        "Exchange Rates: A Multivariate Generalized ARCH Model}, journal={Review of Economics and Statistics}, "
+        "volume={72}, number={3}, pages={498--505}, year={1990}}"
+    ),
+    "engle2002": (
+        "@article{engle2002, author={Engle, Robert}, title={Dynamic Conditional Correlation: A Simple Class of "
+        "Multivariate Generalized Autoregressive Conditional Heteroskedasticity Models}, journal={Journal of "
+        "Business \\& Economic Statistics}, volume={20}, number={3}, pages={339--350}, year={2002}}"
+    ),
+    "englesheppard2001": (
+        "@techreport{englesheppard2001, author={Engle, Robert F. and Sheppard, Kevin}, title={Theoretical and "
+        "Empirical Properties of Dynamic Conditional Correlation Multivariate {GARCH}}, institution={National "
+        "Bureau of Economic Research}, type={Working Paper}, number={8554}, year={2001}}"
+    ),
+    "aielli2013": (
+        "@article{aielli2013, author={Aielli, Gian Piero}, title={Dynamic Conditional Correlation: On Properties and "
+        "Estimation}, journal={Journal of Business \\& Economic Statistics}, volume={31}, number={3}, "
+        "pages={282--299}, year={2013}}"
+    ),
+    "cappiello2006": (
+        "@article{cappiello2006, author={Cappiello, Lorenzo and Engle, Robert F. and Sheppard, Kevin}, "
+        "title={Asymmetric Dynamics in the Correlations of Global Equity and Bond Returns}, journal={Journal of "
+        "Financial Econometrics}, volume={4}, number={4}, pages={537--572}, year={2006}}"
+    ),
+    "neweymcfadden1994": (
+        "@incollection{neweymcfadden1994, author={Newey, Whitney K. and McFadden, Daniel}, title={Large Sample "
+        "Estimation and Hypothesis Testing}, booktitle={Handbook of Econometrics}, volume={4}, "
+        "pages={2111--2245}, publisher={Elsevier}, year={1994}}"
+    ),
+    "neweywest1987": (
+        "@article{neweywest1987, author={Newey, Whitney K. and West, Kenneth D.}, title={A Simple, Positive "
+        "Semi-Definite, Heteroskedasticity and Autocorrelation Consistent Covariance Matrix}, "
+        "journal={Econometrica}, volume={55}, number={3}, pages={703--708}, year={1987}}"
+    ),
+    "lazarus2018": (
+        "@article{lazarus2018, author={Lazarus, Eben and Lewis, Daniel J. and Stock, James H. and Watson, Mark W.}, "
+        "title={{HAR} Inference: Recommendations for Practice}, journal={Journal of Business \\& Economic "
+        "Statistics}, volume={36}, number={4}, pages={541--559}, year={2018}}"
+    ),
+    "forbesrigobon2002": (
+        "@article{forbesrigobon2002, author={Forbes, Kristin J. and Rigobon, Roberto}, title={No Contagion, Only "
+        "Interdependence: Measuring Stock Market Comovements}, journal={Journal of Finance}, volume={57}, "
+        "number={5}, pages={2223--2261}, year={2002}}"
+    ),
+    "englekroner1995": (
+        "@article{englekroner1995, author={Engle, Robert F. and Kroner, Kenneth F.}, title={Multivariate "
+        "Simultaneous Generalized {ARCH}}, journal={Econometric Theory}, volume={11}, number={1}, pages={122--150}, "
+        "year={1995}}"
+    ),
+    "kronerng1998": (
+        "@article{kronerng1998, author={Kroner, Kenneth F. and Ng, Victor K.}, title={Modeling Asymmetric Comovements "
+        "of Asset Returns}, journal={Review of Financial Studies}, volume={11}, number={4}, pages={817--844}, "
+        "year={1998}}"
+    ),
+    "pedersenrahbek2014": (
+        "@article{pedersenrahbek2014, author={Pedersen, Rasmus S. and Rahbek, Anders}, title={Multivariate Variance "
+        "Targeting in the {BEKK-GARCH} Model}, journal={Econometrics Journal}, volume={17}, number={1}, "
+        "pages={24--55}, year={2014}}"
+    ),
+    "holm1979": (
+        "@article{holm1979, author={Holm, Sture}, title={A Simple Sequentially Rejective Multiple Test Procedure}, "
+        "journal={Scandinavian Journal of Statistics}, volume={6}, number={2}, pages={65--70}, year={1979}}"
+    ),
+    "andrews1993": (
+        "@article{andrews1993, author={Andrews, Donald W. K.}, title={Tests for Parameter Instability and "
+        "Structural Change with Unknown Change Point}, journal={Econometrica}, volume={61}, number={4}, "
+        "pages={821--856}, year={1993}}"
+    ),
+    "ledoitwolf2004": (
+        "@article{ledoitwolf2004, author={Ledoit, Olivier and Wolf, Michael}, title={A Well-Conditioned Estimator for "
+        "Large-Dimensional Covariance Matrices}, journal={Journal of Multivariate Analysis}, volume={88}, number={2}, "
+        "pages={365--411}, year={2004}}"
+    ),
+    "ledoitwolf2004b": (
+        "@article{ledoitwolf2004b, author={Ledoit, Olivier and Wolf, Michael}, title={Honey, {I} Shrunk the Sample "
+        "Covariance Matrix}, journal={Journal of Portfolio Management}, volume={30}, number={4}, pages={110--119}, "
+        "year={2004}}"
+    ),
+    "ledoitwolf2020": (
+        "@article{ledoitwolf2020, author={Ledoit, Olivier and Wolf, Michael}, title={Analytical Nonlinear Shrinkage "
+        "of Large-Dimensional Covariance Matrices}, journal={Annals of Statistics}, volume={48}, number={5}, "
+        "pages={3043--3065}, year={2020}}"
+    ),
+    "politisromano1994": (
+        "@article{politisromano1994, author={Politis, Dimitris N. and Romano, Joseph P.}, title={The Stationary "
+        "Bootstrap}, journal={Journal of the American Statistical Association}, volume={89}, number={428}, "
+        "pages={1303--1313}, year={1994}}"
+    ),
+    "kronersultan1993": (
+        "@article{kronersultan1993, author={Kroner, Kenneth F. and Sultan, Jahangir}, title={Time-Varying "
+        "Distributions and Dynamic Hedging with Foreign Currency Futures}, journal={Journal of Financial and "
+        "Quantitative Analysis}, volume={28}, number={4}, pages={535--551}, year={1993}}"
+    ),
+    "riskmetrics1996": (
+        "@techreport{riskmetrics1996, author={{J.P. Morgan and Reuters}}, title={{RiskMetrics} --- Technical "
+        "Document}, edition={Fourth}, institution={Morgan Guaranty Trust Company}, address={New York}, year={1996}}"
+    ),
+    "zumbach2007": (
+        "@techreport{zumbach2007, author={Zumbach, Gilles}, title={The {RiskMetrics} 2006 Methodology}, "
+        "institution={RiskMetrics Group}, type={Technical Document}, year={2007}}"
+    ),
+    "alexander2001": (
+        "@incollection{alexander2001, author={Alexander, Carol}, title={Orthogonal {GARCH}}, booktitle={Mastering "
+        "Risk}, volume={2}, pages={21--38}, publisher={Financial Times--Prentice Hall}, address={London}, year={2001}}"
+    ),
+    "vanderweide2002": (
+        "@article{vanderweide2002, author={van der Weide, Roy}, title={{GO-GARCH}: A Multivariate Generalized "
+        "Orthogonal {GARCH} Model}, journal={Journal of Applied Econometrics}, volume={17}, number={5}, "
+        "pages={549--564}, year={2002}}"
+    ),
+    "creal2013": (
+        "@article{creal2013, author={Creal, Drew and Koopman, Siem Jan and Lucas, Andr{\\'e}}, title={Generalized "
+        "Autoregressive Score Models with Applications}, journal={Journal of Applied Econometrics}, volume={28}, "
+        "number={5}, pages={777--795}, year={2013}}"
+    ),
+    "creal2011": (
+        "@article{creal2011, author={Creal, Drew and Koopman, Siem Jan and Lucas, Andr{\\'e}}, title={A Dynamic "
+        "Multivariate Heavy-Tailed Model for Time-Varying Volatilities and Correlations}, journal={Journal of "
+        "Business \\& Economic Statistics}, volume={29}, number={4}, pages={552--563}, year={2011}}"
+    ),
+    "harvey2013": (
+        "@book{harvey2013, author={Harvey, Andrew C.}, title={Dynamic Models for Volatility and Heavy Tails}, "
+        "series={Econometric Society Monographs}, publisher={Cambridge University Press}, year={2013}}"
+    ),
+    "patton2006": (
+        "@article{patton2006, author={Patton, Andrew J.}, title={Modelling Asymmetric Exchange Rate Dependence}, "
+        "journal={International Economic Review}, volume={47}, number={2}, pages={527--556}, year={2006}}"
+    ),
+    "jondeaurockinger2006": (
+        "@article{jondeaurockinger2006, author={Jondeau, Eric and Rockinger, Michael}, title={The Copula-{GARCH} Model "
+        "of Conditional Dependencies: An International Stock Market Application}, journal={Journal of International "
+        "Money and Finance}, volume={25}, number={5}, pages={827--853}, year={2006}}"
+    ),
+    "chenfan2006": (
+        "@article{chenfan2006, author={Chen, Xiaohong and Fan, Yanqin}, title={Estimation and Model Selection of "
+        "Semiparametric Copula-Based Multivariate Dynamic Models under Copula Misspecification}, journal={Journal of "
+        "Econometrics}, volume={135}, number={1--2}, pages={125--154}, year={2006}}"
+    ),
+    "genest1995": (
+        "@article{genest1995, author={Genest, C. and Ghoudi, K. and Rivest, L.-P.}, title={A Semiparametric Estimation "
+        "Procedure of Dependence Parameters in Multivariate Families of Distributions}, journal={Biometrika}, "
+        "volume={82}, number={3}, pages={543--552}, year={1995}}"
+    ),
+    "demartamcneil2005": (
+        "@article{demartamcneil2005, author={Demarta, Stefano and McNeil, Alexander J.}, title={The t Copula and "
+        "Related Copulas}, journal={International Statistical Review}, volume={73}, number={1}, pages={111--129}, "
+        "year={2005}}"
+    ),
+    "pakel2021": (
+        "@article{pakel2021, author={Pakel, Cavit and Shephard, Neil and Sheppard, Kevin and Engle, Robert F.}, "
+        "title={Fitting Vast Dimensional Time-Varying Covariance Models}, journal={Journal of Business \\& Economic "
+        "Statistics}, volume={39}, number={3}, pages={652--668}, year={2021}}"
+    ),
+    "englekelly2012": (
+        "@article{englekelly2012, author={Engle, Robert and Kelly, Bryan}, title={Dynamic Equicorrelation}, "
+        "journal={Journal of Business \\& Economic Statistics}, volume={30}, number={2}, pages={212--228}, year={2012}}"
+    ),
+    "archakovhansen2024": (
+        "@article{archakovhansen2024, author={Archakov, Ilya and Hansen, Peter Reinhard}, title={A Canonical "
+        "Representation of Block Matrices with Applications to Covariance and Correlation Matrices}, journal={Review "
+        "of Economics and Statistics}, volume={106}, number={4}, pages={1099--1113}, year={2024}}"
+    ),
+    "vargas2010": (
+        "@article{vargas2010, author={Vargas, Gregorio A.}, title={What Drives the Dynamic Conditional Correlation of "
+        "Foreign Exchange and Equity Returns?}, journal={The Philippine Statistician}, volume={59}, number={1}, "
+        "year={2010}}"
+    ),
+    "colacito2011": (
+        "@article{colacito2011, author={Colacito, Riccardo and Engle, Robert F. and Ghysels, Eric}, title={A Component "
+        "Model for Dynamic Correlations}, journal={Journal of Econometrics}, volume={164}, number={1}, "
+        "pages={45--59}, year={2011}}"
+    ),
+    "harris2020": (
+        "@article{harris2020, author={Harris, Kenneth D.}, title={Nonsense Correlations in Neuroscience}, "
+        "journal={bioRxiv}, year={2020}, note={2020.11.29.402719}}"
+    ),
+}
+
+
+def bibliography() -> dict[str, str]:
+    """Every BibTeX entry the library can cite, by key."""
+    return dict(_BIBLIOGRAPHY)
+
+
+def citation(*keys: str) -> str:
+    """BibTeX entries of ``keys``, in order and once each."""
+    unknown = [key for key in keys if key not in _BIBLIOGRAPHY]
+    if unknown:
+        raise SpecError(f"no bibliography entry for {unknown[0]!r}")
+    return "\n\n".join(_BIBLIOGRAPHY[key] for key in dict.fromkeys(keys)) + "\n"
