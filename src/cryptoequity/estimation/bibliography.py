@@ -223,6 +223,35 @@ _BIBLIOGRAPHY = {
         "@article{harris2020, author={Harris, Kenneth D.}, title={Nonsense Correlations in Neuroscience}, "
         "journal={bioRxiv}, year={2020}, note={2020.11.29.402719}}"
     ),
+    "corsetti2005": (
+        "@article{corsetti2005, author={Corsetti, Giancarlo and Pericoli, Marcello and Sbracia, Massimo}, title={`Some "
+        "Contagion, Some Interdependence': More Pitfalls in Tests of Financial Contagion}, journal={Journal of "
+        "International Money and Finance}, volume={24}, year={2005}}"
+    ),
+    "frymartintang2010": (
+        "@article{frymartintang2010, author={Fry, Ren{\\'e}e and Martin, Vance L. and Tang, Chrismin}, title={A New "
+        "Class of Tests of Contagion with Applications}, journal={Journal of Business \\& Economic Statistics}, "
+        "volume={28}, number={3}, pages={423--437}, year={2010}}"
+    ),
+    "pagansossounov2003": (
+        "@article{pagansossounov2003, author={Pagan, Adrian R. and Sossounov, Kirill A.}, title={A Simple Framework for "
+        "Analysing Bull and Bear Markets}, journal={Journal of Applied Econometrics}, volume={18}, number={1}, "
+        "pages={23--46}, year={2003}}"
+    ),
+    "lundetimmermann2004": (
+        "@article{lundetimmermann2004, author={Lunde, Asger and Timmermann, Allan}, title={Duration Dependence in Stock "
+        "Prices: An Analysis of Bull and Bear Markets}, journal={Journal of Business \\& Economic Statistics}, "
+        "volume={22}, number={3}, pages={253--273}, year={2004}}"
+    ),
+    "bryboschan1971": (
+        "@book{bryboschan1971, author={Bry, Gerhard and Boschan, Charlotte}, title={Cyclical Analysis of Time Series: "
+        "Selected Procedures and Computer Programs}, publisher={National Bureau of Economic Research}, year={1971}}"
+    ),
+    "hardingpagan2002": (
+        "@article{hardingpagan2002, author={Harding, Don and Pagan, Adrian}, title={Dissecting the Cycle: A "
+        "Methodological Investigation}, journal={Journal of Monetary Economics}, volume={49}, number={2}, "
+        "pages={365--381}, year={2002}}"
+    ),
 }
 
 
