@@ -252,6 +252,39 @@ _BIBLIOGRAPHY = {
         "Methodological Investigation}, journal={Journal of Monetary Economics}, volume={49}, number={2}, "
         "pages={365--381}, year={2002}}"
     ),
+    "wied2012": (
+        '@article{wied2012, author={Wied, Dominik and Kr{\\"a}mer, Walter and Dehling, Herold}, title={Testing for a '
+        "Change in Correlation at an Unknown Point in Time Using an Extended Functional Delta Method}, "
+        "journal={Econometric Theory}, volume={28}, number={3}, pages={570--589}, year={2012}}"
+    ),
+    "galeanowied2014": (
+        "@article{galeanowied2014, author={Galeano, Pedro and Wied, Dominik}, title={Multiple Break Detection in the "
+        "Correlation Structure of Random Variables}, journal={Computational Statistics \\& Data Analysis}, volume={76}, "
+        "pages={262--282}, year={2014}}"
+    ),
+    "wied2017": (
+        "@article{wied2017, author={Wied, Dominik}, title={A Nonparametric Test for a Constant Correlation Matrix}, "
+        "journal={Econometric Reviews}, volume={36}, number={10}, pages={1157--1172}, year={2017}}"
+    ),
+    "dettewuzhou2019": (
+        "@article{dettewuzhou2019, author={Dette, Holger and Wu, Weichi and Zhou, Zhou}, title={Change Point Analysis of "
+        "Correlation in Non-Stationary Time Series}, journal={Statistica Sinica}, volume={29}, pages={611--643}, "
+        "year={2019}}"
+    ),
+    "choishin2019": (
+        "@article{choishin2019, author={Choi, Ji-Eun and Shin, Dong Wan}, title={Moving Block Bootstrapping for a "
+        "{CUSUM} Test for Correlation Change}, journal={Computational Statistics \\& Data Analysis}, volume={135}, "
+        "pages={95--106}, year={2019}}"
+    ),
+    "jennrich1970": (
+        "@article{jennrich1970, author={Jennrich, Robert I.}, title={An Asymptotic Chi-Square Test for the Equality of "
+        "Two Correlation Matrices}, journal={Journal of the American Statistical Association}, volume={65}, "
+        "number={330}, pages={904--912}, year={1970}}"
+    ),
+    "bai1997": (
+        "@article{bai1997, author={Bai, Jushan}, title={Estimation of a Change Point in Multiple Regression Models}, "
+        "journal={Review of Economics and Statistics}, volume={79}, number={4}, pages={551--563}, year={1997}}"
+    ),
 }
 
 
