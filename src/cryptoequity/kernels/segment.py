@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cryptoequity.kernels import kernel
 
-__all__ = ["orthogonalize", "segment_dp", "ssr_row"]
+__all__ = ["orthogonalize", "product_rows", "segment_dp", "ssr_row"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -152,3 +152,61 @@ def segment_dp(y: Floats, x: Floats, h: int, breaks: int) -> tuple[Floats, Ints]
             end = origin[level, end]
             positions[m - 1, level - 1] = end
     return cost[:, nobs].copy(), positions
+
+
+@kernel
+def product_rows(w: Floats, x: Floats, out: Floats) -> None:
+    """Write into ``out[t]`` the (R, R) products of the residuals of ``w`` (T, R) on ``x`` (T, K), rows 0, …, t.
+
+    NaN while the rows are fewer than K or singular. With w = (other regressors, y) these are what concentrating the
+    coefficients out of a partition with several segments needs: they add up over segments.
+    """
+    nobs, width = x.shape
+    many = w.shape[1]
+    d = np.zeros(width)
+    r = np.zeros((width, width))
+    theta = np.zeros((width, many))
+    row = np.empty(width)
+    rest = np.empty(many)
+    squares = np.zeros(width)
+    total_products = np.zeros((many, many))
+    full = False
+    for t in range(nobs):
+        weight = 1.0
+        for i in range(width):
+            row[i] = x[t, i]
+        for c in range(many):
+            rest[c] = w[t, c]
+        for i in range(width):
+            value = row[i]
+            if value == 0.0:
+                continue
+            push = weight * value
+            total = d[i] + push * value
+            if total <= 0.0:
+                continue
+            keep, turn = d[i] / total, push / total
+            d[i] = total
+            weight *= keep
+            for j in range(i + 1, width):
+                other = row[j]
+                row[j] = other - value * r[i, j]
+                r[i, j] = keep * r[i, j] + turn * other
+            for c in range(many):
+                other = rest[c]
+                rest[c] = other - value * theta[i, c]
+                theta[i, c] = keep * theta[i, c] + turn * other
+            if weight == 0.0:
+                break
+        for a in range(many):
+            for b in range(many):
+                total_products[a, b] += weight * rest[a] * rest[b]
+        if not full:
+            for i in range(width):
+                squares[i] += x[t, i] * x[t, i]
+            full = t + 1 >= width
+            for i in range(width):
+                full = full and d[i] > SINGULAR * squares[i]
+        for a in range(many):
+            for b in range(many):
+                out[t, a, b] = total_products[a, b] if full else np.nan
