@@ -234,13 +234,13 @@ _BIBLIOGRAPHY = {
         "volume={28}, number={3}, pages={423--437}, year={2010}}"
     ),
     "pagansossounov2003": (
-        "@article{pagansossounov2003, author={Pagan, Adrian R. and Sossounov, Kirill A.}, title={A Simple Framework for "
-        "Analysing Bull and Bear Markets}, journal={Journal of Applied Econometrics}, volume={18}, number={1}, "
+        "@article{pagansossounov2003, author={Pagan, Adrian R. and Sossounov, Kirill A.}, title={A Simple Framework "
+        "for Analysing Bull and Bear Markets}, journal={Journal of Applied Econometrics}, volume={18}, number={1}, "
         "pages={23--46}, year={2003}}"
     ),
     "lundetimmermann2004": (
-        "@article{lundetimmermann2004, author={Lunde, Asger and Timmermann, Allan}, title={Duration Dependence in Stock "
-        "Prices: An Analysis of Bull and Bear Markets}, journal={Journal of Business \\& Economic Statistics}, "
+        "@article{lundetimmermann2004, author={Lunde, Asger and Timmermann, Allan}, title={Duration Dependence in "
+        "Stock Prices: An Analysis of Bull and Bear Markets}, journal={Journal of Business \\& Economic Statistics}, "
         "volume={22}, number={3}, pages={253--273}, year={2004}}"
     ),
     "bryboschan1971": (
@@ -284,6 +284,26 @@ _BIBLIOGRAPHY = {
     "bai1997": (
         "@article{bai1997, author={Bai, Jushan}, title={Estimation of a Change Point in Multiple Regression Models}, "
         "journal={Review of Economics and Statistics}, volume={79}, number={4}, pages={551--563}, year={1997}}"
+    ),
+    "phillipswuyu2011": (
+        "@article{phillipswuyu2011, author={Phillips, Peter C. B. and Wu, Yangru and Yu, Jun}, title={Explosive "
+        "Behavior in the 1990s {NASDAQ}: When Did Exuberance Escalate Asset Values?}, journal={International Economic "
+        "Review}, volume={52}, number={1}, pages={201--226}, year={2011}}"
+    ),
+    "phillipsshiyu2015": (
+        "@article{phillipsshiyu2015, author={Phillips, Peter C. B. and Shi, Shuping and Yu, Jun}, title={Testing for "
+        "Multiple Bubbles: Historical Episodes of Exuberance and Collapse in the {S\\&P} 500}, journal={International "
+        "Economic Review}, volume={56}, number={4}, pages={1043--1078}, year={2015}}"
+    ),
+    "hlst2016": (
+        "@article{hlst2016, author={Harvey, David I. and Leybourne, Stephen J. and Sollis, Robert and Taylor, A. M. "
+        "Robert}, title={Tests for Explosive Financial Bubbles in the Presence of Non-Stationary Volatility}, "
+        "journal={Journal of Empirical Finance}, volume={38}, pages={548--574}, year={2016}}"
+    ),
+    "phillipsshi2020": (
+        "@incollection{phillipsshi2020, author={Phillips, Peter C. B. and Shi, Shuping}, title={Real Time Monitoring "
+        "of Asset Markets: Bubbles and Crises}, booktitle={Handbook of Statistics}, volume={42}, pages={61--80}, "
+        "publisher={Elsevier}, year={2020}}"
     ),
 }
 
