@@ -305,6 +305,53 @@ _BIBLIOGRAPHY = {
         "of Asset Markets: Bubbles and Crises}, booktitle={Handbook of Statistics}, volume={42}, pages={61--80}, "
         "publisher={Elsevier}, year={2020}}"
     ),
+    "chow1960": (
+        "@article{chow1960, author={Chow, Gregory C.}, title={Tests of Equality Between Sets of Coefficients in "
+        "Two Linear Regressions}, journal={Econometrica}, volume={28}, number={3}, pages={591--605}, year={1960}}"
+    ),
+    "white1980": (
+        "@article{white1980, author={White, Halbert}, title={A Heteroskedasticity-Consistent Covariance Matrix "
+        "Estimator and a Direct Test for Heteroskedasticity}, journal={Econometrica}, volume={48}, number={4}, "
+        "pages={817--838}, year={1980}}"
+    ),
+    "andrews1991": (
+        "@article{andrews1991, author={Andrews, Donald W. K.}, title={Heteroskedasticity and Autocorrelation "
+        "Consistent Covariance Matrix Estimation}, journal={Econometrica}, volume={59}, number={3}, "
+        "pages={817--858}, year={1991}}"
+    ),
+    "andrewsmonahan1992": (
+        "@article{andrewsmonahan1992, author={Andrews, Donald W. K. and Monahan, J. Christopher}, title={An "
+        "Improved Heteroskedasticity and Autocorrelation Consistent Covariance Matrix Estimator}, "
+        "journal={Econometrica}, volume={60}, number={4}, pages={953--966}, year={1992}}"
+    ),
+    "andrewsploberger1994": (
+        "@article{andrewsploberger1994, author={Andrews, Donald W. K. and Ploberger, Werner}, title={Optimal Tests "
+        "When a Nuisance Parameter Is Present Only Under the Alternative}, journal={Econometrica}, volume={62}, "
+        "number={6}, pages={1383--1414}, year={1994}}"
+    ),
+    "hansen1992": (
+        "@article{hansen1992, author={Hansen, Bruce E.}, title={Testing for Parameter Instability in Linear "
+        "Models}, journal={Journal of Policy Modeling}, volume={14}, number={4}, pages={517--533}, year={1992}}"
+    ),
+    "hansen2000": (
+        "@article{hansen2000, author={Hansen, Bruce E.}, title={Testing for Structural Change in Conditional "
+        "Models}, journal={Journal of Econometrics}, volume={97}, number={1}, pages={93--115}, year={2000}}"
+    ),
+    "nyblom1989": (
+        "@article{nyblom1989, author={Nyblom, Jukka}, title={Testing for the Constancy of Parameters Over Time}, "
+        "journal={Journal of the American Statistical Association}, volume={84}, number={405}, pages={223--230}, "
+        "year={1989}}"
+    ),
+    "delong1981": (
+        "@article{delong1981, author={DeLong, David M.}, title={Crossing Probabilities for a Square Root Boundary "
+        "by a Bessel Process}, journal={Communications in Statistics -- Theory and Methods}, volume={10}, "
+        "number={21}, pages={2197--2213}, year={1981}}"
+    ),
+    "estrella2003": (
+        "@article{estrella2003, author={Estrella, Arturo}, title={Critical Values and P Values of Bessel Process "
+        "Distributions: Computation and Application to Structural Break Tests}, journal={Econometric Theory}, "
+        "volume={19}, number={6}, pages={1128--1143}, year={2003}}"
+    ),
 }
 
 
