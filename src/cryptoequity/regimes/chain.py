@@ -1,0 +1,247 @@
+r"""The hidden chain: constant transition probabilities, or a multinomial logit on drivers known the day before.
+
+Constant: parameters :math:`p_{ij}`, i ≠ j, with :math:`\sum_{j\ne i}p_{ij}\le1`; zero and one are in the box. Driven:
+
+.. math:: p_{ij,t}=\frac{\exp(z_{t-1}'\delta_{ij})}{\sum_m\exp(z_{t-1}'\delta_{im})},\qquad \delta_{ii}=0,
+
+so that a coefficient moves the log odds of leaving i for j against staying. Rows sum to one: ``p[i, j]`` is
+Pr(S_t = j | S_{t-1} = i).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..errors import DataError, SpecError, check_option
+from ..estimation.params import Array, Block, interval, subsimplex
+from .emission import Integers
+
+__all__ = ["INITIAL", "Chain"]
+
+INITIAL = ("ergodic", "estimated", "uniform")
+FARTHEST = 16.0  # log odds; beyond it a probability is within 1e-7 of zero or one
+NEWTON = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """Transition law of ``k`` states over the dates of a sample.
+
+    Attributes
+    ----------
+    z : (T, q) regressors of the logit, row t being what is known before date t, a constant first; (T, 1) of ones for
+        constant probabilities. names : of the columns of ``z``.
+    initial : "ergodic" (of the transition matrix; of the matrix at the mean of ``z`` where it moves), "estimated"
+        (the best single state, which is where that likelihood peaks), "uniform", or probabilities (k,).
+    penalty : standard deviation of a normal penalty on the drivers' coefficients times their standard deviations;
+        infinite for none.
+    """
+
+    k: int
+    z: Array = field(repr=False)
+    names: tuple[str, ...] = ("const",)
+    driven: bool = False
+    initial: str | Array = "ergodic"
+    penalty: float = np.inf
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.k, int) or isinstance(self.k, bool) or self.k < 2:
+            raise SpecError(f"k={self.k!r}: at least two regimes.")
+        if isinstance(self.initial, str):
+            check_option("initial", self.initial, INITIAL)
+        else:
+            given = np.asarray(self.initial, float)
+            if given.shape != (self.k,) or (given < 0).any() or abs(given.sum() - 1.0) > 1e-8:
+                raise SpecError(
+                    f"initial={self.initial!r}: {self.k} probabilities that sum to one, or one of {INITIAL}."
+                )
+        if not self.penalty > 0:
+            raise SpecError(f"penalty={self.penalty!r}: a positive standard deviation, or infinity for none.")
+        if self.driven:
+            spread = self.z[:, 1:].std(axis=0)
+            for name, sd in zip(self.names[1:], spread, strict=True):
+                if not sd > 0:
+                    raise DataError(f"the driver {name!r} is constant over the sample: it cannot move the odds.")
+
+    @property
+    def nobs(self) -> int:
+        """Dates."""
+        return len(self.z)
+
+    @property
+    def size(self) -> int:
+        """Transition parameters."""
+        return int(self.k * (self.k - 1) * self.z.shape[1])
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """(from, to) in the order of the parameters."""
+        return [(i, j) for i in range(self.k) for j in range(self.k) if i != j]
+
+    def blocks(self) -> tuple[Block, ...]:
+        """Names and constraints of the parameters; regimes are numbered from 1."""
+        out: list[Block] = []
+        if not self.driven:
+            for i in range(self.k):
+                out.append(subsimplex(*(f"p[{i + 1},{j + 1}]" for j in range(self.k) if j != i), cap=1.0))
+            return tuple(out)
+        spread = self.z[:, 1:].std(axis=0)
+        center = np.abs(self.z[:, 1:].mean(axis=0))
+        bounds = [FARTHEST * (1.0 + float(np.sum(center / spread))), *(FARTHEST / sd for sd in spread)]
+        for i, j in self.pairs:
+            for name, bound in zip(self.names, bounds, strict=True):
+                out.append(interval(f"delta[{i + 1},{j + 1}].{name}", -float(bound), float(bound)))
+        return tuple(out)
+
+    def matrices(self, theta: Array) -> Array:
+        """Transition matrices (1, k, k), or (T, k, k) where drivers move them."""
+        k = self.k
+        if not self.driven:
+            p = np.zeros((1, k, k))
+            for value, (i, j) in zip(theta, self.pairs, strict=True):
+                p[0, i, j] = value
+            for i in range(k):
+                p[0, i, i] = max(0.0, 1.0 - p[0, i].sum())
+            return p
+        return self._logit(theta, self.z)
+
+    def at(self, theta: Array, z: Array) -> Array:
+        """Transition matrices (len(z), k, k) for rows of regressors, a constant first."""
+        if not self.driven:
+            return np.repeat(self.matrices(theta), z.shape[0], axis=0)
+        return self._logit(theta, z)
+
+    def _logit(self, theta: Array, z: Array) -> Array:
+        k, q = self.k, self.z.shape[1]
+        odds = np.zeros((z.shape[0], k, k))
+        for n, (i, j) in enumerate(self.pairs):
+            odds[:, i, j] = z @ theta[n * q : (n + 1) * q]
+        odds -= odds.max(axis=2, keepdims=True)
+        np.exp(odds, out=odds)
+        odds /= odds.sum(axis=2, keepdims=True)
+        return odds
+
+    def slope(self, theta: Array, z: Array) -> Array:
+        """Derivative of the transition matrix at one row of regressors, (k, k, size)."""
+        k, q = self.k, self.z.shape[1]
+        out = np.zeros((k, k, self.size))
+        p = self.at(theta, z[None])[0]
+        for n, (i, m) in enumerate(self.pairs):
+            if not self.driven:
+                out[i, m, n], out[i, i, n] = 1.0, -1.0
+                continue
+            for j in range(k):
+                out[i, j, n * q : (n + 1) * q] = p[i, j] * (float(j == m) - p[i, m]) * z
+        return out
+
+    def start(self, theta: Array, first: Array | None = None) -> tuple[Array, Array]:
+        """Law of the first state (k,) and its derivative by the transition parameters (k, size).
+
+        ``first`` (k,) says for "estimated" how much better a state explains the sample from the first date on.
+        """
+        k = self.k
+        flat = np.zeros((k, self.size))
+        if not isinstance(self.initial, str):
+            return np.asarray(self.initial, float), flat
+        if self.initial == "uniform":
+            return np.full(k, 1.0 / k), flat
+        if self.initial == "estimated":
+            best = np.zeros(k)
+            best[0 if first is None else int(np.argmax(first))] = 1.0
+            return best, flat
+        middle = self.z.mean(axis=0)
+        p = self.at(theta, middle[None])[0]
+        inverse = np.linalg.pinv(np.eye(k) - p + 1.0)
+        law = np.maximum(inverse.sum(axis=0), 0.0)
+        law /= law.sum()
+        # pi = 1'M^{-1} with M = I - P + 11', hence d pi = pi dP M^{-1}
+        change = np.einsum("i,ijs,jm->ms", law, self.slope(theta, middle), inverse)
+        return law, change
+
+    def mstep(self, moves: Array, theta: Array) -> Array:
+        """Transition parameters that maximise the expected log-likelihood of the transitions.
+
+        ``moves`` is summed, (1, k, k), or by date, (T, k, k). Constant probabilities are shares; a driven chain takes
+        Newton steps on k concave multinomial logits, halved until they do not fall.
+        """
+        if not self.driven:
+            total = moves.sum(axis=0)
+            out = np.zeros(self.size)
+            for n, (i, j) in enumerate(self.pairs):
+                row = total[i].sum()
+                out[n] = total[i, j] / row if row > 0 else 0.0
+            return out
+        k, q = self.k, self.z.shape[1]
+        out = theta.copy()
+        width = (k - 1) * q
+        ridge = self._ridge()
+        z = self.z[1:]
+        for i in range(k):
+            own = slice(i * width, (i + 1) * width)
+            others = [j for j in range(k) if j != i]
+            count = moves[1:, i][:, others]  # (T-1, k-1)
+            total = moves[1:, i].sum(axis=1)
+            point = out[own].copy()
+            value, p = self._row_value(point, z, count, total, ridge)
+            for _ in range(NEWTON):
+                grad = (z.T @ (count - p * total[:, None])).T.ravel() - np.tile(ridge, k - 1) * point
+                hess = np.zeros((width, width))
+                for a in range(k - 1):
+                    for b in range(a, k - 1):
+                        w = total * p[:, a] * (float(a == b) - p[:, b])
+                        part = (z * w[:, None]).T @ z
+                        hess[a * q : (a + 1) * q, b * q : (b + 1) * q] = part
+                        hess[b * q : (b + 1) * q, a * q : (a + 1) * q] = part.T
+                scale = np.diag(hess).mean() + 1e-12
+                step = np.linalg.solve(hess + np.diag(np.tile(ridge, k - 1)) + 1e-8 * scale * np.eye(width), grad)
+                length = 1.0
+                for _ in range(20):
+                    trial = np.clip(point + length * step, *self._row_bounds(i))
+                    new, new_p = self._row_value(trial, z, count, total, ridge)
+                    if new >= value:
+                        break
+                    length *= 0.5
+                else:
+                    break
+                gain, point, value, p = new - value, trial, new, new_p
+                if gain < 1e-10 * (1.0 + abs(value)):
+                    break
+            out[own] = point
+        return out
+
+    def _row_bounds(self, i: int) -> tuple[Array, Array]:
+        width = (self.k - 1) * self.z.shape[1]
+        blocks = self.blocks()[i * width : (i + 1) * width]
+        return np.array([block.lower[0] for block in blocks]), np.array([block.upper[0] for block in blocks])
+
+    def _row_value(self, point: Array, z: Array, count: Array, total: Array, ridge: Array) -> tuple[float, Array]:
+        q = z.shape[1]
+        odds = z @ point.reshape(-1, q).T  # (T-1, k-1)
+        top = np.maximum(odds.max(axis=1), 0.0)
+        shifted = np.exp(odds - top[:, None])
+        norm = shifted.sum(axis=1) + np.exp(-top)
+        value = float((count * odds).sum() - total @ (top + np.log(norm)))
+        value -= 0.5 * float(np.tile(ridge, point.size // q) @ point**2)
+        return value, shifted / norm[:, None]
+
+    def _ridge(self) -> Array:
+        ridge = np.zeros(self.z.shape[1])
+        if self.driven and np.isfinite(self.penalty):
+            ridge[1:] = self.z[:, 1:].var(axis=0) / self.penalty**2
+        return ridge
+
+    def penalize(self, theta: Array) -> tuple[float, Array]:
+        """Penalty on the log-likelihood and its derivative, both zero without drivers or penalty."""
+        if not self.driven or not np.isfinite(self.penalty):
+            return 0.0, np.zeros(self.size)
+        weights = np.tile(self._ridge(), self.k * (self.k - 1))
+        return 0.5 * float(weights @ theta**2), weights * theta
+
+    def relabel(self, order: Integers) -> Integers:
+        """Positions of the parameters after new state n becomes old state ``order[n]``."""
+        q = self.z.shape[1]
+        old = {pair: n for n, pair in enumerate(self.pairs)}
+        found = [old[(int(order[i]), int(order[j]))] for i, j in self.pairs]
+        return np.concatenate([np.arange(n * q, (n + 1) * q) for n in found])

@@ -1,0 +1,439 @@
+"""A fitted regime model: probabilities, durations, dates, moments, paths, forecasts, simulation."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ..errors import SpecError, check_option
+from ..estimation.params import Array
+from ..estimation.results import Estimate, FitMixin, mark_filtered
+from ..table import Table, format_number
+from .chain import Chain
+from .emission import Emission
+from .likelihood import Inference, RegimeLikelihood, Start
+
+if TYPE_CHECKING:
+    from .spec import RegimeSpec
+
+__all__ = ["RegimeFit", "RegimeForecast"]
+
+KINDS = ("filtered", "predicted", "smoothed")
+
+
+@dataclass(frozen=True)
+class RegimeForecast:
+    """Forecasts made at the last date, horizons 1 to H.
+
+    Attributes
+    ----------
+    probabilities : (H, k). mean : (H, N). covariance : (H, N, N), of the mixture. correlation : (H, pairs).
+    """
+
+    probabilities: pd.DataFrame
+    mean: pd.DataFrame
+    covariance: Array = field(repr=False)
+    correlation: pd.DataFrame = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class RegimeFit(FitMixin):
+    """A fitted hidden Markov model; regimes are numbered from 1 by the specification's order.
+
+    Attributes
+    ----------
+    spec : the specification. theta : densities' parameters, then the chain's. index, names : labels of rows and
+        columns. likelihood : the model on arrays. starts : every start of the search.
+    drivers : (T, M) what moves the odds of date t, already lagged, or None.
+    """
+
+    _title: ClassVar[str] = "Regimes"
+
+    spec: RegimeSpec
+    _estimate: Estimate = field(repr=False)
+    theta: Array = field(repr=False)
+    likelihood: RegimeLikelihood = field(repr=False)
+    index: pd.Index = field(repr=False)
+    names: tuple[str, ...]
+    starts: tuple[Start, ...] = field(default=(), repr=False)
+    drivers: pd.DataFrame | None = field(default=None, repr=False)
+    _inference: list[Inference] = field(default_factory=list, repr=False)
+
+    # --- pieces
+
+    @property
+    def estimate(self) -> Estimate:
+        """Named parameters and their covariance."""
+        return self._estimate
+
+    @property
+    def k(self) -> int:
+        """Regimes."""
+        return self.likelihood.k
+
+    @property
+    def emission(self) -> Emission:
+        """Densities by regime, on arrays."""
+        return self.likelihood.emission
+
+    @property
+    def chain(self) -> Chain:
+        """The hidden chain, on arrays."""
+        return self.likelihood.chain
+
+    @property
+    def inference(self) -> Inference:
+        """Filter at the estimates, run once."""
+        if not self._inference:
+            self._inference.append(self.likelihood.infer(self.theta))
+        return self._inference[0]
+
+    @property
+    def loglik_obs(self) -> pd.Series:
+        """Log-likelihood by date."""
+        return pd.Series(self.inference.loglik, self.index, name="loglik")
+
+    @property
+    def hqc(self) -> float:
+        """Hannan–Quinn criterion."""
+        return float(2.0 * np.log(np.log(self.nobs)) * self.estimate.free_count - 2.0 * self.loglikelihood)
+
+    @property
+    def regime_names(self) -> list[str]:
+        """Labels of the regimes."""
+        return [f"regime {j + 1}" for j in range(self.k)]
+
+    @property
+    def n_degenerate(self) -> int:
+        """Starts that ended in a degenerate solution."""
+        return sum(bool(start.reason) for start in self.starts)
+
+    @property
+    def n_best_replicated(self) -> int:
+        """Climbs from different starts that reached the best log-likelihood, within 1e-4."""
+        optimum = self.estimate.optimum
+        return 0 if optimum is None else round(optimum.agreement * self.n_climbs)
+
+    @property
+    def n_climbs(self) -> int:
+        """Starts that were climbed to the end."""
+        return int(getattr(self.spec, "keep", 3)) if self.starts else 0
+
+    # --- probabilities
+
+    @property
+    def predicted_probabilities(self) -> pd.DataFrame:
+        """Pr(S_t = j | data to t - 1), (T, k)."""
+        return pd.DataFrame(self.inference.predicted, self.index, self.regime_names)
+
+    @property
+    def filtered_probabilities(self) -> pd.DataFrame:
+        """Pr(S_t = j | data to t), (T, k)."""
+        return pd.DataFrame(self.inference.filtered, self.index, self.regime_names)
+
+    @property
+    def smoothed_probabilities(self) -> pd.DataFrame:
+        """Pr(S_t = j | all data), (T, k)."""
+        return pd.DataFrame(self.inference.smooth()[0], self.index, self.regime_names)
+
+    def probabilities(self, kind: str = "smoothed") -> pd.DataFrame:
+        """Probabilities of the regimes, "filtered", "predicted" or "smoothed", (T, k)."""
+        check_option("kind", kind, KINDS)
+        out: pd.DataFrame = getattr(self, f"{kind}_probabilities")
+        return out
+
+    def viterbi(self) -> pd.Series:
+        """The most probable sequence of regimes, numbered from 1, (T,)."""
+        return pd.Series(self.inference.viterbi()[0] + 1, self.index, name="regime")
+
+    @property
+    def transition_matrix(self) -> pd.DataFrame | Array:
+        """``P[i, j]`` = Pr(S_t = j | S_{t-1} = i); rows sum to one. (k, k), or an array (T, k, k) with drivers."""
+        p = self.inference.transitions
+        if self.chain.driven:
+            return p
+        return pd.DataFrame(p[0], pd.Index(self.regime_names, name="from"), pd.Index(self.regime_names, name="to"))
+
+    @property
+    def ergodic_probabilities(self) -> pd.Series:
+        """Long-run shares of the regimes; with drivers, at their mean."""
+        chain = Chain(self.k, self.chain.z, self.chain.names, self.chain.driven)
+        law, _ = chain.start(self.likelihood.split(self.theta)[1])
+        return pd.Series(law, self.regime_names, name="ergodic")
+
+    def expected_durations(self, level: float = 0.95) -> pd.DataFrame:
+        """Expected dates a regime lasts, 1 / (1 - p_jj), with an interval on the log odds of staying.
+
+        With drivers, at their mean. A regime that is never left has an infinite duration and no interval.
+        """
+        outer = self.likelihood.split(self.theta)[1]
+        middle = self.chain.z.mean(axis=0)
+        p = self.chain.at(outer, middle[None])[0]
+        slope = self.chain.slope(outer, middle)
+        cov = self.estimate.cov[self.likelihood.inside :, self.likelihood.inside :]
+        half = float(stats.norm.isf((1.0 - level) / 2.0))
+        rows = []
+        for j in range(self.k):
+            stay = p[j, j]
+            used = np.abs(slope[j, j]) > 0
+            variance = float(slope[j, j][used] @ cov[np.ix_(used, used)] @ slope[j, j][used])
+            if stay >= 1.0 or not variance >= 0 or stay <= 0.0:
+                rows.append((np.inf if stay >= 1.0 else 1.0 / (1.0 - stay), np.nan, np.nan))
+                continue
+            odds, error = np.log(stay / (1.0 - stay)), np.sqrt(variance) / (stay * (1.0 - stay))
+            # a duration is one plus the odds of staying
+            rows.append((1.0 / (1.0 - stay), 1.0 + np.exp(odds - half * error), 1.0 + np.exp(odds + half * error)))
+        return pd.DataFrame(rows, self.regime_names, ["duration", "lower", "upper"])
+
+    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Intervals at level ``1 - alpha``: Wald; for probabilities on the logit, so that they stay within (0, 1)."""
+        out = super().conf_int(alpha)
+        if self.chain.driven:
+            return out
+        half = float(stats.norm.isf(alpha / 2.0))
+        for name in self.estimate.names[self.likelihood.inside :]:
+            p, error = float(self.params[name]), float(self.std_err[name])
+            if not 0.0 < p < 1.0 or not np.isfinite(error):
+                out.loc[name] = np.nan
+                continue
+            odds, wide = np.log(p / (1.0 - p)), half * error / (p * (1.0 - p))
+            out.loc[name] = [1.0 / (1.0 + np.exp(-(odds - wide))), 1.0 / (1.0 + np.exp(-(odds + wide)))]
+        return out
+
+    def rcm(self) -> dict[str, float]:
+        r"""Regime classification measures, 0 (every date is sure) to 100 (nothing is).
+
+        ``"ang-bekaert"``: :math:`100k^kT^{-1}\sum_t\prod_jp_{jt}` of the smoothed probabilities, which for two regimes
+        is Ang and Bekaert's (2002) :math:`400T^{-1}\sum p(1-p)` and for more is zero once one regime is ruled out;
+        ``"baele"``: :math:`100[1-\frac k{k-1}T^{-1}\sum_t\sum_j(p_{jt}-1/k)^2]` (Baele 2005), which is not.
+        """
+        p = self.smoothed_probabilities.to_numpy()
+        k = self.k
+        spread = ((p - 1.0 / k) ** 2).sum(axis=1).mean()
+        return {
+            "ang-bekaert": float(100.0 * k**k * np.prod(p, axis=1).mean()),
+            "baele": float(100.0 * (1.0 - k / (k - 1.0) * spread)),
+        }
+
+    def regime_dates(self, kind: str = "smoothed", *, min_length: int = 1) -> pd.DataFrame:
+        """Spells of the most probable regime: regime, first, last, nobs.
+
+        Parameters
+        ----------
+        min_length : spells shorter than this are given to the regime before them (to the one after, at the start).
+        """
+        if not isinstance(min_length, int) or isinstance(min_length, bool) or min_length < 1:
+            raise SpecError(f"min_length={min_length!r}: a whole number of dates, at least 1.")
+        state = np.asarray(self.probabilities(kind).to_numpy().argmax(axis=1))
+        edges = np.flatnonzero(np.diff(state)) + 1
+        spells = [[int(part[0]), int(part[-1]) + 1] for part in np.split(np.arange(state.size), edges)]
+        kept: list[tuple[int, int, int]] = []
+        for first, end in spells:
+            number = int(state[first])
+            if kept and (end - first < min_length or kept[-1][2] == number):
+                kept[-1] = (kept[-1][0], end, kept[-1][2])
+            else:
+                kept.append((first, end, number))
+        if len(kept) > 1 and kept[0][1] - kept[0][0] < min_length:
+            kept[:2] = [(kept[0][0], kept[1][1], kept[1][2])]
+        rows = [(number + 1, self.index[first], self.index[end - 1], end - first) for first, end, number in kept]
+        return pd.DataFrame(rows, columns=["regime", "first", "last", "nobs"])
+
+    # --- moments and paths
+
+    def _moments(self) -> tuple[Array, Array]:
+        """Means (1 or T, k, N) and covariances (1 or T, k, N, N)."""
+        mean, cov = self.emission.moments(self.likelihood.split(self.theta)[0])
+        return (mean[None], cov[None]) if mean.ndim == 2 else (mean, cov)
+
+    def regime_moments(self) -> pd.DataFrame:
+        """Mean, deviation and correlations of each regime; averaged over dates where they move with the past."""
+        mean, cov = (part.mean(axis=0) for part in self._moments())
+        sd = np.sqrt(np.einsum("kii->ki", cov))
+        rows: dict[str, Array] = {}
+        for i, name in enumerate(self.names):
+            rows[f"mean {name}"], rows[f"sd {name}"] = mean[:, i], sd[:, i]
+        for i, j in itertools.combinations(range(len(self.names)), 2):
+            rows[f"corr {self.names[i]}, {self.names[j]}"] = cov[:, i, j] / (sd[:, i] * sd[:, j])
+        return pd.DataFrame(rows, self.regime_names).T
+
+    def _mixture(self, kind: str) -> tuple[Array, Array]:
+        """Mean (T, N) and covariance (T, N, N) of the mixture over the regimes."""
+        mean, cov = self._moments()
+        return mix(self.probabilities(kind).to_numpy(), mean, cov)
+
+    def conditional_mean(self, kind: str = "predicted") -> pd.DataFrame:
+        """Mean of the mixture, (T, N)."""
+        return pd.DataFrame(self._mixture(kind)[0], self.index, list(self.names))
+
+    def conditional_covariance(self, kind: str = "predicted") -> Array:
+        """Covariance of the mixture, (T, N, N)."""
+        return self._mixture(kind)[1]
+
+    def conditional_correlation(self, i: str, j: str, kind: str = "predicted") -> pd.Series:
+        """Correlation of two columns by date, (T,): "predicted" knows the past only, "smoothed" the future too."""
+        a, b = self._position(i), self._position(j)
+        cov = self._mixture(kind)[1]
+        path = cov[:, a, b] / np.sqrt(cov[:, a, a] * cov[:, b, b])
+        return mark_filtered(pd.Series(path, self.index, name=f"corr({i}, {j})"))
+
+    def _position(self, name: str) -> int:
+        if name not in self.names:
+            raise SpecError(f"no column {name!r} in this fit; there are {', '.join(self.names)}.")
+        return self.names.index(name)
+
+    # --- residuals
+
+    def pit(self) -> pd.DataFrame:
+        """Probability integral transforms given the past, (T, N): uniform and independent when the model is right."""
+        inner, _ = self.likelihood.split(self.theta)
+        values = np.einsum("tk,tkn->tn", self.inference.predicted, self.emission.margins_cdf(inner))
+        return pd.DataFrame(values, self.index, list(self.names))
+
+    def generalized_residuals(self) -> pd.DataFrame:
+        """Normal quantiles of `pit`, (T, N): standard normal and independent when the model is right."""
+        tiny = np.finfo(float).tiny
+        inside = np.clip(self.pit().to_numpy(), tiny, 1.0 - 1e-16)
+        return pd.DataFrame(stats.norm.ppf(inside), self.index, list(self.names))
+
+    # --- ahead
+
+    def forecast(self, horizon: int = 1, *, drivers: pd.DataFrame | pd.Series | None = None) -> RegimeForecast:
+        """Probabilities, mean, covariance and correlation 1 to ``horizon`` dates after the last.
+
+        Parameters
+        ----------
+        drivers : rows of future drivers, row h acting on date T + h (lag them beforehand); needed with drivers.
+        """
+        if not isinstance(horizon, int) or isinstance(horizon, bool) or horizon < 1:
+            raise SpecError(f"horizon={horizon!r}: a whole number of dates, at least 1.")
+        path = self._ahead(horizon, drivers)
+        mean, cov = self.emission.moments(self.likelihood.split(self.theta)[0])
+        if mean.ndim != 2:
+            raise SpecError(f"{self.spec.name}: moments move with the past; this model has a forecast of its own.")
+        means, covs = mix(path, mean[None], cov[None])
+        steps = pd.RangeIndex(1, horizon + 1, name="horizon")
+        rows, cols = np.triu_indices(len(self.names), 1)
+        sd = np.sqrt(np.einsum("hii->hi", covs))
+        pairs = pd.MultiIndex.from_tuples([(self.names[i], self.names[j]) for i, j in zip(rows, cols, strict=True)])
+        correlation = covs[:, rows, cols] / (sd[:, rows] * sd[:, cols])
+        return RegimeForecast(
+            pd.DataFrame(path, steps, self.regime_names),
+            pd.DataFrame(means, steps, list(self.names)),
+            covs,
+            pd.DataFrame(correlation, steps, pairs if rows.size else None),
+        )
+
+    def _ahead(self, horizon: int, drivers: pd.DataFrame | pd.Series | None) -> Array:
+        """Probabilities (H, k) of the regimes of the next dates."""
+        outer = self.likelihood.split(self.theta)[1]
+        if self.chain.driven:
+            if drivers is None:
+                raise SpecError(
+                    f"the odds move with {', '.join(self.chain.names[1:])}: give drivers= for every date ahead."
+                )
+            frame = drivers.to_frame() if isinstance(drivers, pd.Series) else drivers
+            values = np.asarray(frame, float)
+            wanted = (horizon, len(self.chain.names) - 1)
+            if values.shape != wanted or not np.isfinite(values).all():
+                raise SpecError(f"drivers must be finite and of shape {wanted}, not {values.shape}.")
+            p = self.chain.at(outer, np.column_stack([np.ones(horizon), values]))
+        else:
+            p = np.repeat(self.chain.matrices(outer), horizon, axis=0)
+        out = np.empty((horizon, self.k))
+        now = self.inference.filtered[-1]
+        for h in range(horizon):
+            now = now @ p[h]
+            out[h] = now
+        return out
+
+    def simulate(self, nobs: int | None = None, *, rng: int | np.random.Generator) -> tuple[pd.DataFrame, pd.Series]:
+        """Draw data (nobs, N) and regimes (nobs,), numbered from 1; drivers stay as observed."""
+        generator = np.random.default_rng(rng)
+        count = len(self.index) if nobs is None else nobs
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise SpecError(f"nobs={nobs!r}: a whole number of dates, at least 1.")
+        if self.chain.driven and count > len(self.index):
+            raise SpecError(f"nobs={count}: the drivers are known for {len(self.index)} dates only.")
+        inner, outer = self.likelihood.split(self.theta)
+        states = draw_states(self.inference.transitions, self.inference.first, count, generator)
+        del outer
+        data = self.emission.simulate(inner, states, generator)
+        index = self.index if count == len(self.index) else pd.RangeIndex(count)
+        return pd.DataFrame(data, index, list(self.names)), pd.Series(states + 1, index, name="regime")
+
+    # --- words
+
+    def summary(self) -> Table:
+        """Return the fit as a table; the same fit always gives the same text."""
+        plain = super().summary()
+        durations = self.expected_durations()["duration"]
+        shares = self.ergodic_probabilities
+        notes = [
+            *plain.notes,
+            "expected durations "
+            + ", ".join(f"{name}: {format_number(float(durations[name]), 1)}" for name in durations.index),
+            "long-run shares " + ", ".join(f"{name}: {format_number(float(one), 3)}" for name, one in shares.items()),
+            f"regime classification measure {format_number(self.rcm()['baele'], 1)} (0 sure, 100 blind)",
+        ]
+        if self.starts:
+            notes.append(
+                f"{len(self.starts)} starts, {self.n_degenerate} of them degenerate; the best was reached by "
+                f"{self.n_best_replicated} of the climbs"
+            )
+        return Table(plain.title, plain.head, plain.rows, tuple(notes))
+
+    def _title_line(self) -> str:
+        return f"{self.spec.name}, {self.k} regimes: {', '.join(self.names)}"
+
+    def _reference_keys(self) -> tuple[str, ...]:
+        return self.spec.references
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able content: specification, parameters and covariance."""
+        est = self.estimate
+        return {
+            "spec": self.spec.to_dict(),
+            "columns": list(self.names),
+            "names": list(est.names),
+            "theta": est.theta.tolist(),
+            "cov": [[None if np.isnan(value) else value for value in row] for row in est.cov.tolist()],
+            "loglik": est.loglik,
+            "nobs": est.nobs,
+            "cov_type": est.cov_type,
+            "bounded": list(est.bounded),
+        }
+
+    def to_json(self) -> str:
+        """JSON of `to_dict`."""
+        return json.dumps(self.to_dict())
+
+
+def mix(probabilities: Array, mean: Array, cov: Array) -> tuple[Array, Array]:
+    """Mean (T, N) and covariance (T, N, N) of mixtures of regimes with ``mean`` (1 or T, k, N) and ``cov``."""
+    mean = np.broadcast_to(mean, (probabilities.shape[0], *mean.shape[1:]))
+    cov = np.broadcast_to(cov, (probabilities.shape[0], *cov.shape[1:]))
+    center = np.einsum("tk,tkn->tn", probabilities, mean)
+    apart = mean - center[:, None]
+    spread = np.einsum("tk,tkij->tij", probabilities, cov) + np.einsum("tk,tki,tkj->tij", probabilities, apart, apart)
+    return center, spread
+
+
+def draw_states(transitions: Array, first: Array, nobs: int, rng: np.random.Generator) -> Any:
+    """Draw a path of regimes (nobs,), from 0."""
+    uniform = rng.random(nobs)
+    states = np.empty(nobs, np.int64)
+    law = np.cumsum(first)
+    ladder = np.cumsum(transitions, axis=2)
+    k = first.size
+    for t in range(nobs):
+        if t:
+            law = ladder[min(t, ladder.shape[0] - 1), states[t - 1]]
+        states[t] = min(int(np.searchsorted(law, uniform[t], side="right")), k - 1)
+    return states

@@ -1,0 +1,422 @@
+r"""Normal or t densities with mean, scale and correlation of their own in each regime.
+
+:math:`y_t\mid S_t=j\sim(\mu_j,\Sigma_j)`, :math:`\Sigma_j=D_jR_jD_j` a covariance also under t errors,
+
+.. math:: \log f_j=c(\nu)-\tfrac12\log|\Sigma_j|-\tfrac{\nu+N}2\log\Bigl(1+\frac{d_{jt}}{\nu-2}\Bigr),\qquad
+          d_{jt}=(y_t-\mu_j)'\Sigma_j^{-1}(y_t-\mu_j).
+
+Means, standard deviations and correlations may each switch or be common; on standardised residuals means are zero and
+deviations one, which leaves the correlations: Pelletier's (2006) regime switching dynamic correlation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import optimize, special, stats
+
+from ..estimation.params import Array, Block, Layout, correlation, interval, positive, real
+from .emission import Integers, rolling_splits
+
+__all__ = ["GaussianEmission"]
+
+SMALLEST_VARIANCE = 1e-4  # of a regime's variances relative to the sample's (Hathaway 1985)
+FEWEST = 5.0  # expected observations of a regime beyond its columns
+NU_RANGE = (2.05, 200.0)
+
+
+class GaussianEmission:
+    """See the module; ``y`` (T, N) are returns, or standardised residuals with ``unit=True``.
+
+    Parameters
+    ----------
+    k : regimes. mean : "switching", "common" or "zero". scale : "switching", "common" or "unit".
+    corr : "switching" or "common". student : t errors with one number of degrees of freedom.
+    order_by : "variance", "mean" or "correlation".
+    """
+
+    def __init__(
+        self,
+        y: Array,
+        names: tuple[str, ...],
+        k: int,
+        *,
+        mean: str = "switching",
+        scale: str = "switching",
+        corr: str = "switching",
+        student: bool = False,
+        order_by: str = "variance",
+    ) -> None:
+        self.y, self.names, self.k = np.ascontiguousarray(y), names, k
+        self.mean, self.scale, self.corr = mean, scale, corr
+        self.student, self.order_by = student, order_by
+        self.n = y.shape[1]
+        self.rows, self.cols = np.triu_indices(self.n, 1)
+        self.sample_mean = self.y.mean(axis=0)
+        self.sample_var = self.y.var(axis=0) if scale != "unit" else np.ones(self.n)
+        self._blocks = self._make_blocks()
+        self.layout = Layout(self._blocks)
+        self.index = self._make_index()
+
+    @property
+    def nobs(self) -> int:
+        """Dates."""
+        return len(self.y)
+
+    # --- parameters
+
+    def _make_blocks(self) -> tuple[Block, ...]:
+        out: list[Block] = []
+        sd = np.sqrt(self.sample_var)
+        each = [f"[{j + 1}]" for j in range(self.k)]
+        pairs = [f"{self.names[i]},{self.names[j]}" for i, j in zip(self.rows, self.cols, strict=True)]
+        if self.mean != "zero":
+            for tag in each if self.mean == "switching" else [""]:
+                out.append(real(*(f"mean{tag}.{name}" for name in self.names)))
+        if self.scale != "unit":
+            for tag in each if self.scale == "switching" else [""]:
+                for i, name in enumerate(self.names):
+                    low, high = 0.5 * np.sqrt(SMALLEST_VARIANCE) * sd[i], 1e3 * sd[i]
+                    out.append(positive(f"sd{tag}.{name}", lower=float(low), upper=float(high)))
+        if self.n > 1:
+            for tag in each if self.corr == "switching" else [""]:
+                out.append(correlation(*(f"corr{tag}.{pair}" for pair in pairs)))
+        if self.student:
+            out.append(interval("nu", *NU_RANGE, log_from=2.0))
+        return tuple(out)
+
+    def _make_index(self) -> dict[str, list[Integers]]:
+        """Positions in theta by group, one array a regime (the same one where it is common)."""
+        at = 0
+        out: dict[str, list[Integers]] = {}
+        for group, kind, width in (
+            ("mean", self.mean, self.n),
+            ("scale", self.scale, self.n),
+            ("corr", self.corr, self.rows.size),
+        ):
+            if kind in ("zero", "unit") or width == 0:
+                out[group] = []
+                continue
+            count = self.k if kind == "switching" else 1
+            own = [np.arange(at + j * width, at + (j + 1) * width) for j in range(count)]
+            out[group] = own if count == self.k else own * self.k
+            at += count * width
+        out["nu"] = [np.array([at])] if self.student else []
+        return out
+
+    def blocks(self) -> tuple[Block, ...]:
+        """Names and constraints."""
+        return self._blocks
+
+    def unpack(self, theta: Array) -> tuple[Array, Array, Array, float]:
+        """Means (k, N), deviations (k, N), correlation matrices (k, N, N), degrees of freedom (0 for normal)."""
+        k, n = self.k, self.n
+        mean, sd = np.zeros((k, n)), np.ones((k, n))
+        corr = np.repeat(np.eye(n)[None], k, axis=0)
+        for j in range(k):
+            if self.index["mean"]:
+                mean[j] = theta[self.index["mean"][j]]
+            if self.index["scale"]:
+                sd[j] = theta[self.index["scale"][j]]
+            if self.index["corr"]:
+                corr[j, self.rows, self.cols] = corr[j, self.cols, self.rows] = theta[self.index["corr"][j]]
+        return mean, sd, corr, float(theta[-1]) if self.student else 0.0
+
+    def pack(self, mean: Array, sd: Array, corr: Array, nu: float) -> Array:
+        """Inverse of `unpack`; common groups are read from the first regime."""
+        theta = np.empty(self.layout.size)
+        for j in reversed(range(self.k)):
+            if self.index["mean"]:
+                theta[self.index["mean"][j]] = mean[j]
+            if self.index["scale"]:
+                theta[self.index["scale"][j]] = sd[j]
+            if self.index["corr"]:
+                theta[self.index["corr"][j]] = corr[j][self.rows, self.cols]
+        if self.student:
+            theta[-1] = nu
+        return theta
+
+    # --- densities
+
+    def _whitened(self, mean: Array, sd: Array, corr: Array) -> tuple[Array, Array, Array]:
+        """Standardised deviations u = D^{-1}(y - mu) (k, T, N), R^{-1}u (k, T, N), and log|Sigma| (k,)."""
+        k = self.k
+        u = (self.y[None] - mean[:, None]) / sd[:, None]
+        v = np.empty_like(u)
+        logdet = np.empty(k)
+        for j in range(k):
+            factor = np.linalg.cholesky(corr[j])
+            logdet[j] = 2.0 * (np.log(np.diag(factor)).sum() + np.log(sd[j]).sum())
+            v[j] = np.linalg.solve(factor.T, np.linalg.solve(factor, u[j].T)).T
+        return u, v, logdet
+
+    def density(self, theta: Array) -> Array:
+        """Log-densities (T, k)."""
+        mean, sd, corr, nu = self.unpack(theta)
+        try:
+            u, v, logdet = self._whitened(mean, sd, corr)
+        except np.linalg.LinAlgError:
+            return np.full((self.nobs, self.k), -np.inf)
+        d = np.einsum("kti,kti->kt", u, v)
+        n = self.n
+        if nu:
+            constant = special.gammaln((nu + n) / 2) - special.gammaln(nu / 2) - 0.5 * n * np.log(np.pi * (nu - 2.0))
+            out = constant - 0.5 * (nu + n) * np.log1p(d / (nu - 2.0))
+        else:
+            out = -0.5 * n * np.log(2.0 * np.pi) - 0.5 * d
+        logd: Array = np.ascontiguousarray((out - 0.5 * logdet[:, None]).T)
+        return logd
+
+    def slopes(self, theta: Array) -> Array:
+        """Derivatives of the log-densities, (T, k, E)."""
+        mean, sd, corr, nu = self.unpack(theta)
+        u, v, _ = self._whitened(mean, sd, corr)
+        n = self.n
+        out = np.zeros((self.nobs, self.k, self.layout.size))
+        for j in range(self.k):
+            d = np.einsum("ti,ti->t", u[j], v[j])
+            w = (nu + n) / (nu - 2.0 + d) if nu else np.ones(self.nobs)
+            if self.index["mean"]:
+                out[:, j, self.index["mean"][j]] = w[:, None] * v[j] / sd[j]
+            if self.index["scale"]:
+                out[:, j, self.index["scale"][j]] = (w[:, None] * u[j] * v[j] - 1.0) / sd[j]
+            if self.index["corr"]:
+                inverse = np.linalg.inv(corr[j])
+                products = w[:, None] * v[j][:, self.rows] * v[j][:, self.cols] - inverse[self.rows, self.cols]
+                out[:, j, self.index["corr"][j]] = products
+            if nu:
+                digamma = 0.5 * (special.digamma((nu + n) / 2) - special.digamma(nu / 2)) - 0.5 * n / (nu - 2.0)
+                tail = 0.5 * (nu + n) * d / ((nu - 2.0) * (nu - 2.0 + d))
+                out[:, j, -1] = digamma - 0.5 * np.log1p(d / (nu - 2.0)) + tail
+        return out
+
+    # --- EM
+
+    def mstep(self, weights: Array, theta: Array | None) -> Array:
+        """Weighted moments; under t errors a conditional step with the weights of ``theta`` (Liu & Rubin 1995)."""
+        k, n = self.k, self.n
+        nu = 8.0 if self.student else 0.0
+        w = weights
+        old: tuple[Array, Array, Array] | None = None
+        if theta is not None:
+            mean, sd, corr, nu = self.unpack(theta)
+            old = mean, sd, corr
+            if nu:
+                u, v, _ = self._whitened(mean, sd, corr)
+                d = np.einsum("kti,kti->kt", u, v)
+                w = weights * ((nu + n) / (nu - 2.0 + d)).T
+        count = np.maximum(weights.sum(axis=0), 1e-300)
+        mean = self._means(w, old)
+        second = np.empty((k, n, n))
+        for j in range(k):
+            e = self.y - mean[j]
+            second[j] = (e * w[:, j : j + 1]).T @ e / count[j]
+        sd, corr = self._spread(second, count, old)
+        if nu and theta is not None:
+            nu = self._freedom(weights, mean, sd, corr, nu)
+        return self.pack(mean, sd, corr, nu)
+
+    def _means(self, w: Array, old: tuple[Array, Array, Array] | None) -> Array:
+        k, n = self.k, self.n
+        if self.mean == "zero":
+            return np.zeros((k, n))
+        if self.mean == "switching":
+            out: Array = (w.T @ self.y) / np.maximum(w.sum(axis=0), 1e-300)[:, None]
+            return out
+        if old is None:
+            return np.repeat(self.sample_mean[None], k, axis=0)
+        # generalised least squares with the covariances of the last iteration
+        left, right = np.zeros((n, n)), np.zeros(n)
+        for j in range(k):
+            precision = np.linalg.inv(old[2][j] * np.outer(old[1][j], old[1][j]))
+            left += w[:, j].sum() * precision
+            right += precision @ (w[:, j] @ self.y)
+        return np.repeat(np.linalg.solve(left, right)[None], k, axis=0)
+
+    def _spread(self, second: Array, count: Array, old: tuple[Array, Array, Array] | None) -> tuple[Array, Array]:
+        """Deviations (k, N) and correlations (k, N, N) from weighted second moments."""
+        k, n = self.k, self.n
+        pooled = np.einsum("k,kij->ij", count, second) / count.sum()
+        free_scale, free_corr = self.scale == "switching", self.corr == "switching"
+        if self.scale == "unit":
+            moments = second if free_corr else np.repeat(pooled[None], k, axis=0)
+            start = None if old is None else old[2]
+            fitted = [
+                unit_correlation(moments[j], None if start is None else start[j]) for j in range(k if free_corr else 1)
+            ]
+            corr = np.stack(fitted if free_corr else fitted * k)
+            return np.ones((k, n)), corr
+        if free_scale and (free_corr or n == 1):
+            sd = np.sqrt(np.maximum(np.einsum("kii->ki", second), 1e-300))
+            return sd, second / (sd[:, :, None] * sd[:, None, :])
+        if not free_scale and (not free_corr or n == 1):
+            sd = np.repeat(np.sqrt(np.diag(pooled))[None], k, axis=0)
+            return sd, np.repeat((pooled / np.outer(sd[0], sd[0]))[None], k, axis=0)
+        # one of the two is common: alternate, each half given the other
+        sd = np.sqrt(np.maximum(np.einsum("kii->ki", second), 1e-300)) if old is None else old[1].copy()
+        corr = np.repeat(np.eye(n)[None], k, axis=0) if old is None else old[2].copy()
+        for _ in range(3):
+            scaled = second / (sd[:, :, None] * sd[:, None, :])
+            if free_corr:
+                corr = np.stack([unit_correlation(scaled[j], corr[j]) for j in range(k)])
+            else:
+                joint = np.einsum("k,kij->ij", count, scaled) / count.sum()
+                corr = np.repeat(unit_correlation(joint, corr[0])[None], k, axis=0)
+            sd = self._deviations(second, count, corr, sd, free_scale)
+        return sd, corr
+
+    def _deviations(self, second: Array, count: Array, corr: Array, sd: Array, free: bool) -> Array:
+        """Deviations given correlations: a few Newton steps on log deviations, concave enough to need no search."""
+        inverse = np.linalg.inv(corr)
+        out = sd.copy()
+        for _ in range(20):
+            scaled = inverse * second / (out[:, :, None] * out[:, None, :])  # (k, N, N)
+            grad = (scaled.sum(axis=2) - 1.0) * count[:, None]
+            hess = np.zeros((self.k, self.n, self.n))
+            hess += scaled
+            for j in range(self.k):
+                hess[j] += np.diag(scaled[j].sum(axis=1))
+            hess *= count[:, None, None]
+            if free:
+                step = np.stack([np.linalg.solve(hess[j], grad[j]) for j in range(self.k)])
+            else:
+                step = np.repeat(np.linalg.solve(hess.sum(axis=0), grad.sum(axis=0))[None], self.k, axis=0)
+            step = np.clip(step, -0.5, 0.5)
+            out = out * np.exp(step)
+            if float(np.abs(step).max()) < 1e-12:
+                break
+        return out
+
+    def _freedom(self, weights: Array, mean: Array, sd: Array, corr: Array, nu: float) -> float:
+        """Degrees of freedom given all else: one bounded search of the weighted log-density."""
+        u, v, _ = self._whitened(mean, sd, corr)
+        d = np.einsum("kti,kti->tk", u, v)
+        total, n = float(weights.sum()), self.n
+
+        def lost(log_nu: float) -> float:
+            x = 2.0 + np.exp(log_nu)
+            constant = special.gammaln((x + n) / 2) - special.gammaln(x / 2) - 0.5 * n * np.log(np.pi * (x - 2.0))
+            return float(-total * constant + 0.5 * (x + n) * np.sum(weights * np.log1p(d / (x - 2.0))))
+
+        ends = np.log(np.array(NU_RANGE) - 2.0)
+        here = np.log(nu - 2.0)
+        low, high = max(ends[0], here - 1.0), min(ends[1], here + 1.0)
+        best = float(optimize.minimize_scalar(lost, bounds=(low, high), method="bounded", options={"xatol": 1e-4}).x)
+        return float(2.0 + np.exp(best)) if lost(best) <= lost(here) else nu
+
+    def weak(self, theta: Array, weights: Array) -> str:
+        """Collapsed variances and empty regimes."""
+        _, sd, corr, _ = self.unpack(theta)
+        count = weights.sum(axis=0)
+        for j in range(self.k):
+            if count[j] < FEWEST + self.n:
+                return f"a regime is left with {count[j]:.1f} observations"
+            relative = corr[j] * np.outer(sd[j], sd[j]) / np.sqrt(np.outer(self.sample_var, self.sample_var))
+            if float(np.linalg.eigvalsh(relative)[0]) < SMALLEST_VARIANCE:
+                return f"a variance collapses to below {SMALLEST_VARIANCE:g} of the sample's"
+        return ""
+
+    def splits(self, count: int, rng: np.random.Generator) -> Iterator[Array]:
+        """Bands of rolling squares, products and means."""
+        e = (self.y - (0.0 if self.mean == "zero" else self.sample_mean)) / np.sqrt(self.sample_var)
+        scores = []
+        if self.scale == "switching":
+            scores.append((e**2).sum(axis=1))
+        if self.n > 1 and self.corr == "switching":
+            scores.append((e[:, self.rows] * e[:, self.cols]).sum(axis=1))
+        if self.mean == "switching":
+            scores.append(e.sum(axis=1))
+        return rolling_splits(scores or [e.sum(axis=1)], self.k, count, rng)
+
+    # --- what a fit reads
+
+    def moments(self, theta: Array) -> tuple[Array, Array]:
+        """Means (k, N) and covariances (k, N, N) by regime."""
+        mean, sd, corr, _ = self.unpack(theta)
+        return mean, corr * sd[:, :, None] * sd[:, None, :]
+
+    def margins_cdf(self, theta: Array) -> Array:
+        """Distribution functions of each column in each regime at the data, (T, k, N)."""
+        mean, sd, _, nu = self.unpack(theta)
+        u = (self.y[:, None] - mean[None]) / sd[None]
+        out: Array = stats.t.cdf(u * np.sqrt(nu / (nu - 2.0)), nu) if nu else stats.norm.cdf(u)
+        return out
+
+    def simulate(self, theta: Array, states: Integers, rng: np.random.Generator) -> Array:
+        """Data (len(states), N) of a path of regimes."""
+        mean, sd, corr, nu = self.unpack(theta)
+        shocks = rng.standard_normal((states.size, self.n))
+        if nu:
+            shocks *= np.sqrt((nu - 2.0) / rng.chisquare(nu, states.size))[:, None]
+        factors = np.linalg.cholesky(corr)
+        out: Array = mean[states] + sd[states] * np.einsum("tij,tj->ti", factors[states], shocks)
+        return out
+
+    # --- labels
+
+    def rank(self, theta: Array) -> Array:
+        """What regimes are numbered by."""
+        mean, sd, corr, _ = self.unpack(theta)
+        if self.order_by == "mean":
+            return np.asarray(mean.mean(axis=1))
+        if self.order_by == "correlation" and self.n > 1:
+            out: Array = corr[:, self.rows, self.cols].mean(axis=1)
+            return out
+        out = (sd**2 / self.sample_var).mean(axis=1)
+        return out
+
+    def relabel(self, order: Integers) -> Integers:
+        """Positions of the parameters under new numbers."""
+        out = np.arange(self.layout.size)
+        for group in ("mean", "scale", "corr"):
+            own = self.index[group]
+            if own and own[0] is not own[-1]:
+                for new, old in enumerate(order):
+                    out[own[new]] = own[int(old)]
+        return out
+
+
+def unit_correlation(moment: Array, start: Array | None) -> Array:
+    r"""Correlation matrix R that maximises :math:`-\tfrac12(\log|R|+\operatorname{tr}R^{-1}S)` for a moment S.
+
+    S scaled to a unit diagonal is not the answer. With two columns the root of
+    :math:`\rho^3-s_{12}\rho^2+(s_{11}+s_{22}-1)\rho-s_{12}=0` with the highest likelihood is; with more, a climb in
+    partial correlations.
+    """
+    n = moment.shape[0]
+    if n == 1:
+        return np.eye(1)
+    if n == 2:
+        s12, total = moment[0, 1], moment[0, 0] + moment[1, 1]
+        roots = np.roots([1.0, -s12, total - 1.0, -s12])
+        real_roots = roots[np.abs(roots.imag) < 1e-9].real
+        inside = real_roots[np.abs(real_roots) < 0.9999]
+        if not inside.size:
+            inside = np.array([np.clip(s12 / np.sqrt(moment[0, 0] * moment[1, 1]), -0.9999, 0.9999)])
+        det = 1.0 - inside**2
+        value = -np.log(det) - (total - 2.0 * inside * s12) / det
+        rho = float(inside[np.argmax(value)])
+        return np.array([[1.0, rho], [rho, 1.0]])
+    rows, cols = np.triu_indices(n, 1)
+    layout = Layout([correlation(*(f"{i}" for i in range(rows.size)))])
+    scale = np.sqrt(np.diag(moment))
+    first = (moment / np.outer(scale, scale)) if start is None else start
+
+    def lost(box: Array) -> tuple[float, Array]:
+        theta, jac = layout.map(box)
+        matrix = np.eye(n)
+        matrix[rows, cols] = matrix[cols, rows] = theta
+        inverse = np.linalg.inv(matrix)
+        weighted = inverse @ moment @ inverse
+        value = 0.5 * (np.linalg.slogdet(matrix)[1] + np.sum(inverse * moment))
+        return float(value), (inverse - weighted)[rows, cols] @ jac
+
+    begin = layout.box(first[rows, cols])
+    found = optimize.minimize(
+        lost, begin, jac=True, method="L-BFGS-B", bounds=list(zip(layout.lower, layout.upper, strict=True)), tol=1e-12
+    )
+    best = found.x if found.fun <= lost(begin)[0] else begin
+    out = np.eye(n)
+    out[rows, cols] = out[cols, rows] = layout.natural(best)
+    return out

@@ -1,0 +1,284 @@
+r"""Likelihood of a hidden Markov model: filter, smoother, scores; and its maximisation by EM from many starts.
+
+.. math:: \ell=\sum_t\log\sum_j\Pr(S_t=j\mid Y_{t-1})\,f(y_t\mid S_t=j,Y_{t-1})
+
+EM runs with a free law of the first state, whose M-step is closed; the best of its ends are climbed by BFGS under the
+law the chain asks for. Degenerate ends, where a variance collapses and the likelihood is unbounded, are discarded and
+counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ..errors import ConvergenceError, SpecError
+from ..estimation.optimize import Optimum, maximize
+from ..estimation.params import Array, Layout
+from ..kernels.regime import regime_filter, regime_scores, regime_smoother, regime_viterbi
+from .chain import Chain
+from .emission import Emission, Integers
+
+__all__ = ["Inference", "RegimeLikelihood", "Start", "climb_regimes", "expectation", "run_em"]
+
+SHORT = 12  # EM iterations of every start before the best are kept
+LONG = 500  # iterations at most of those that are kept
+PERSIST = 0.95  # chance of staying that every start begins with
+
+
+@dataclass(frozen=True, eq=False)
+class Inference:
+    """Filter at given parameters.
+
+    Attributes
+    ----------
+    loglik : (T,). predicted, filtered : (T, k), Pr(S_t | Y_{t-1}) and Pr(S_t | Y_t). density : (T, k) log-densities.
+    transitions : (1 or T, k, k). first : (k,) law of the first state.
+    """
+
+    loglik: Array = field(repr=False)
+    predicted: Array = field(repr=False)
+    filtered: Array = field(repr=False)
+    density: Array = field(repr=False)
+    transitions: Array = field(repr=False)
+    first: Array
+
+    def smooth(self, by_date: bool = False) -> tuple[Array, Array]:
+        """Smoothed probabilities (T, k) and expected transitions, summed (1, k, k) or by date (T, k, k)."""
+        nobs, k = self.filtered.shape
+        smoothed = np.empty((nobs, k))
+        moves = np.empty((nobs if by_date else 1, k, k))
+        regime_smoother(self.transitions, self.predicted, self.filtered, smoothed, moves)
+        return smoothed, moves
+
+    def viterbi(self) -> tuple[Integers, float]:
+        """Most probable path of regimes, (T,) from 0, and its log-probability together with the data."""
+        path = np.empty(self.filtered.shape[0], np.int64)
+        # a probability of zero has the logarithm -inf, which is what is meant
+        value = regime_viterbi(self.density, self.transitions, self.first, path)
+        return path, float(value)
+
+
+def infer(density: Array, transitions: Array, first: Array) -> Inference:
+    """Run the filter."""
+    nobs, k = density.shape
+    loglik = np.empty(nobs)
+    predicted, filtered = np.empty((nobs, k)), np.empty((nobs, k))
+    regime_filter(density, transitions, first, loglik, predicted, filtered)
+    return Inference(loglik, predicted, filtered, density, transitions, first)
+
+
+class RegimeLikelihood:
+    """An emission and a chain as one likelihood; parameters are the emission's, then the chain's.
+
+    Attributes
+    ----------
+    best_first : (k,) how well each state explains the sample from its first date on; read by ``initial="estimated"``.
+    """
+
+    def __init__(self, emission: Emission, chain: Chain) -> None:
+        if emission.nobs != chain.nobs or emission.k != chain.k:
+            raise SpecError(
+                f"{emission.k} regimes over {emission.nobs} dates, a chain of {chain.k} over {chain.nobs}: they differ."
+            )
+        self.emission, self.chain = emission, chain
+        blocks = emission.blocks()
+        self.inside = sum(len(block.names) for block in blocks)
+        self.layout = Layout([*blocks, *chain.blocks()])
+        self.best_first: Array | None = None
+
+    @property
+    def nobs(self) -> int:
+        """Dates."""
+        return self.emission.nobs
+
+    @property
+    def k(self) -> int:
+        """Regimes."""
+        return self.emission.k
+
+    def split(self, theta: Array) -> tuple[Array, Array]:
+        """Parameters of the densities and of the chain."""
+        return theta[: self.inside], theta[self.inside :]
+
+    def infer(self, theta: Array, first: Array | None = None) -> Inference:
+        """Filter at ``theta``; ``first`` replaces the chain's own law of the first state."""
+        inner, outer = self.split(theta)
+        law = self.chain.start(outer, self.best_first)[0] if first is None else first
+        return infer(self.emission.density(inner), self.chain.matrices(outer), law)
+
+    def settle(self, theta: Array) -> None:
+        """Find the first state that explains the sample best, where the law of the first state is estimated."""
+        if isinstance(self.chain.initial, str) and self.chain.initial == "estimated":
+            flat = np.full(self.k, 1.0 / self.k)
+            self.best_first = self.infer(theta, flat).smooth()[0][0]
+
+    def evaluate(self, theta: Array, want: int) -> tuple[Array, Array]:
+        """Log-likelihood by date (T,), less its share of a penalty, and scores (T, K) when ``want`` is 1."""
+        inner, outer = self.split(theta)
+        found = self.infer(theta)
+        penalty, pull = self.chain.penalize(outer)
+        loglik = found.loglik - penalty / self.nobs
+        if not want:
+            return loglik, np.empty((0, 0))
+        score = np.zeros((self.nobs, self.layout.size))
+        if not np.isfinite(found.loglik[-1]):
+            return loglik, score
+        dstart = np.zeros((self.k, self.layout.size))
+        dstart[:, self.inside :] = self.chain.start(outer, self.best_first)[1]
+        regime_scores(
+            found.density,
+            self.emission.slopes(inner),
+            found.transitions,
+            self.chain.z,
+            self.chain.driven,
+            dstart,
+            found.loglik,
+            found.filtered,
+            score,
+        )
+        score[:, self.inside :] -= pull / self.nobs
+        return loglik, score
+
+    def total(self, theta: Array) -> float:
+        """Sum of the log-likelihood."""
+        return float(self.evaluate(theta, 0)[0].sum())
+
+    def ordered(self, theta: Array) -> tuple[Integers, Integers]:
+        """(positions, order): ``theta[positions]`` has its regimes numbered by the emission's rank."""
+        inner, _ = self.split(theta)
+        order = np.argsort(self.emission.rank(inner), kind="stable")
+        inside = self.emission.relabel(order)
+        return np.concatenate([inside, self.inside + self.chain.relabel(order)]), order
+
+
+def expectation(lik: RegimeLikelihood, theta: Array, first: Array) -> tuple[float, Array, Array]:
+    """E-step: log-likelihood, smoothed probabilities (T, k), expected transitions."""
+    found = lik.infer(theta, first)
+    total = float(found.loglik.sum())
+    if not np.isfinite(total):
+        return -np.inf, np.empty((0, 0)), np.empty((0, 0, 0))
+    smoothed, moves = found.smooth(lik.chain.driven)
+    penalty, _ = lik.chain.penalize(lik.split(theta)[1])
+    return total - penalty, smoothed, moves
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """One start: where EM went, in how many iterations, and why it was given up if it was.
+
+    Attributes
+    ----------
+    path : log-likelihood before each iteration, with a free law of the first state; it never falls.
+    """
+
+    theta: Array = field(repr=False)
+    first: Array = field(repr=False)
+    path: Array = field(repr=False)
+    reason: str = ""
+
+    @property
+    def loglik(self) -> float:
+        """Last log-likelihood; -inf for a degenerate start."""
+        return float(self.path[-1]) if self.path.size and not self.reason else -np.inf
+
+
+def run_em(lik: RegimeLikelihood, theta: Array, first: Array, max_iter: int, tol: float = 1e-7) -> Start:
+    """EM from ``theta``; stops when an iteration gains less than ``tol`` per cent of a point or after ``max_iter``."""
+    path = []
+    reason = ""
+    for _ in range(max_iter):
+        total, weights, moves = expectation(lik, theta, first)
+        if not np.isfinite(total):
+            reason = "the likelihood is not finite"
+            break
+        inner, outer = lik.split(theta)
+        reason = lik.emission.weak(inner, weights)
+        if reason:
+            break
+        path.append(total)
+        if len(path) > 1 and path[-1] - path[-2] < tol * 100.0:
+            break
+        new = lik.emission.mstep(weights, inner)
+        theta = np.concatenate([new, lik.chain.mstep(moves, outer)])
+        first = weights[0]
+    return Start(theta, first, np.array(path), reason)
+
+
+def begin(lik: RegimeLikelihood, weights: Array) -> Array:
+    """Parameters of a start: an M-step on ``weights``, and a chain that stays with probability .95."""
+    inner = lik.emission.mstep(weights, None)
+    k, q = lik.k, lik.chain.z.shape[1]
+    away = (1.0 - PERSIST) / (k - 1)
+    outer = np.zeros(lik.chain.size)
+    outer[::q] = np.log(away / PERSIST) if lik.chain.driven else away
+    return np.concatenate([inner, outer])
+
+
+def climb_regimes(
+    lik: RegimeLikelihood,
+    starts: int = 20,
+    rng: int | np.random.Generator = 0,
+    *,
+    warm: Array | None = None,
+    keep: int = 3,
+    tol: float = 1e-8,
+) -> tuple[Optimum, list[Start]]:
+    """Maximise from ``starts`` data-driven and random starts (and ``warm``, parameters of an earlier fit).
+
+    Returns
+    -------
+    the optimum, whose ``agreement`` is the share of the ``keep`` climbs that reached it, and every start.
+
+    Raises
+    ------
+    ConvergenceError : every start was degenerate, with the cause.
+    """
+    if not isinstance(starts, int) or isinstance(starts, bool) or starts < 1:
+        raise SpecError(f"starts={starts!r}: at least one.")
+    generator = np.random.default_rng(rng)
+    flat = np.full(lik.k, 1.0 / lik.k)
+    tried: list[Start] = []
+    if warm is not None:
+        tried.append(run_em(lik, warm, lik.infer(warm).first, SHORT))
+    for weights in lik.emission.splits(starts, generator):
+        tried.append(run_em(lik, begin(lik, weights), flat, SHORT))
+    alive = [start for start in tried if np.isfinite(start.loglik)]
+    if not alive:
+        causes = sorted({start.reason for start in tried})
+        raise ConvergenceError(f"all {len(tried)} starts ended in a degenerate solution: {'; '.join(causes)}.")
+    alive.sort(key=lambda start: -start.loglik)
+    # one more point of likelihood may hide behind a start that is still climbing, but two that agree are one
+    kept: list[Start] = []
+    for start in alive:
+        if all(abs(start.loglik - other.loglik) > 1e-6 * (1.0 + abs(other.loglik)) for other in kept):
+            kept.append(start)
+        if len(kept) == keep:
+            break
+    ends = [run_em(lik, start.theta, start.first, LONG, 1e-4) for start in kept]
+    ends = [end for end in ends if np.isfinite(end.loglik)]
+    if not ends:
+        raise ConvergenceError(
+            "every start that looked best ended in a degenerate solution; use more starts or fewer regimes."
+        )
+    lik.settle(max(ends, key=lambda end: end.loglik).theta)
+    optima = [maximize(lik, [end.theta], tol=tol) for end in ends]
+    sound = [one for one in optima if not _weakness(lik, one.theta)]
+    if not sound:
+        causes = sorted({_weakness(lik, one.theta) for one in optima})
+        raise ConvergenceError(f"every climb ended in a degenerate solution: {'; '.join(causes)}.")
+    best = max(sound, key=lambda one: one.loglik)
+    for _ in range(3):
+        before = lik.best_first
+        lik.settle(best.theta)
+        if before is None or lik.best_first is None or np.argmax(before) == np.argmax(lik.best_first):
+            break
+        best = maximize(lik, [best.theta], tol=tol)
+    agreement = sum(one.loglik > best.loglik - 1e-4 for one in sound) / len(optima)
+    return replace(best, agreement=agreement, evaluations=sum(one.evaluations for one in optima)), tried
+
+
+def _weakness(lik: RegimeLikelihood, theta: Array) -> str:
+    """Why an optimum is degenerate, or ""."""
+    return lik.emission.weak(lik.split(theta)[0], lik.infer(theta).smooth()[0])

@@ -1,0 +1,205 @@
+"""The shape all regime specifications share: choices, a likelihood on arrays, and the fit."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from ..data.checks import check_returns
+from ..errors import BoundaryWarning, ConvergenceError, ConvergenceWarning, DataError, SpecError, check_option
+from ..estimation.inference import free_part, sandwich, spread
+from ..estimation.optimize import Optimum
+from ..estimation.params import Array
+from ..estimation.results import Estimate
+from .chain import INITIAL, Chain
+from .emission import Emission
+from .fit import RegimeFit
+from .likelihood import RegimeLikelihood, climb_regimes
+
+__all__ = ["RegimeSpec", "estimate_regimes", "make_chain", "reorder"]
+
+COV_TYPES = ("robust", "hac", "classic", "opg", "none")
+DISTS = ("normal", "t")
+REPEATED = 0.01  # share of values equal to the day before; more is a filled calendar
+
+
+class RegimeSpec:
+    """Base of every regime specification: a frozen record that knows how to build its densities and to fit them.
+
+    A subclass is a frozen dataclass with the fields below (with defaults) and writes `emission`.
+
+    Attributes
+    ----------
+    k : regimes. dist : "normal" or "t". initial : law of the first state, see `Chain`.
+    penalty : standard deviation of a normal penalty on drivers' effects per standard deviation; infinite for none.
+    driver_lag : dates a driver is lagged; 1 lets yesterday's driver act on the transition into today.
+    order_by : what regimes are numbered by, ascending.
+    """
+
+    k: int
+    dist: str
+    initial: str | tuple[float, ...]
+    penalty: float
+    driver_lag: int
+    order_by: str
+    orders: ClassVar[tuple[str, ...]] = ("variance", "mean", "correlation")
+    references: ClassVar[tuple[str, ...]] = ("hamilton1989",)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.k, int | np.integer) or isinstance(self.k, bool) or not 2 <= self.k <= 8:
+            raise SpecError(f"k={self.k!r}: between 2 and 8 regimes.")
+        check_option("dist", self.dist, DISTS)
+        check_option("order_by", self.order_by, self.orders)
+        if isinstance(self.initial, str):
+            check_option("initial", self.initial, INITIAL)
+        if not isinstance(self.driver_lag, int) or isinstance(self.driver_lag, bool) or self.driver_lag < 1:
+            raise SpecError(
+                f"driver_lag={self.driver_lag!r}: at least 1. A driver of the same date may answer to the regime, and "
+                "the likelihood then says nothing about what drives it."
+            )
+        if not self.penalty > 0:
+            raise SpecError(f"penalty={self.penalty!r}: a positive standard deviation, or infinity for none.")
+
+    @property
+    def name(self) -> str:
+        """Name of the model in the field's terms."""
+        return f"{type(self).__name__}-{self.dist}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able choices."""
+        return {"model": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
+
+
+def check_columns(data: Any, *, what: str, min_obs: int = 100) -> pd.DataFrame:
+    """A frame of returns or residuals fit for a regime model.
+
+    Raises
+    ------
+    DataError : what `check_returns` refuses, and a column that repeats more than 1 % of its values: a calendar filled
+        over closed days has exact repeats, whose regime has a variance of zero and an unbounded likelihood.
+    """
+    frame = check_returns(data, what=what, min_obs=min_obs)
+    for name in frame.columns:
+        values = frame[name].to_numpy(float)
+        share = float(np.mean(np.diff(values) == 0.0))
+        zeros = float(np.mean(values == 0.0))
+        if max(share, zeros) > REPEATED:
+            raise DataError(
+                f"{what}: column {name!r} has {max(share, zeros):.1%} exact zeros or repeats; closes were filled over "
+                "days the market was shut, and a regime of their own with no variance would win. Use the sessions "
+                "both markets share (to_returns)."
+            )
+    return frame
+
+
+def make_chain(
+    spec: RegimeSpec, index: pd.Index, drivers: pd.DataFrame | pd.Series | None
+) -> tuple[Chain, pd.DataFrame | None]:
+    """Chain of a specification, with drivers lagged onto the dates of ``index``.
+
+    The first ``driver_lag`` dates take the first driver there is: the transition into the first date is not in the
+    likelihood, and with a lag of one nothing else is touched.
+
+    Raises
+    ------
+    DataError : a date without a driver, a driver that is not finite or constant.
+    """
+    initial: str | Array = spec.initial if isinstance(spec.initial, str) else np.asarray(spec.initial, float)
+    if drivers is None:
+        return Chain(spec.k, np.ones((len(index), 1)), initial=initial), None
+    frame = drivers.to_frame(drivers.name or "driver") if isinstance(drivers, pd.Series) else drivers
+    if not isinstance(frame, pd.DataFrame):
+        raise SpecError("drivers: pass a pandas Series or DataFrame indexed by date.")
+    missing = index.difference(frame.index)
+    if len(missing):
+        raise DataError(
+            f"drivers: no row for {len(missing)} of the {len(index)} dates, first {missing[0]}; give every date one."
+        )
+    frame = frame.loc[index].astype(float)
+    for name in frame.columns:
+        bad = ~np.isfinite(frame[name].to_numpy())
+        if bad.any():
+            raise DataError(f"driver {name!r}: not finite at {index[bad][0]}; start the sample after it.")
+    lagged = frame.shift(spec.driver_lag).bfill()
+    z = np.column_stack([np.ones(len(index)), lagged.to_numpy()])
+    names = ("const", *map(str, frame.columns))
+    return Chain(spec.k, z, names, True, initial, spec.penalty), lagged
+
+
+def reorder(lik: RegimeLikelihood, optimum: Optimum) -> Optimum:
+    """The optimum with its regimes numbered by the emission's rank."""
+    where, _ = lik.ordered(optimum.theta)
+    theta = optimum.theta[where]
+    return replace(
+        optimum,
+        theta=theta,
+        box=lik.layout.box(theta),
+        pinned=tuple(optimum.pinned[i] for i in where),
+        curvature=optimum.curvature[np.ix_(where, where)],
+    )
+
+
+def estimate_regimes(
+    spec: RegimeSpec,
+    emission: Emission,
+    index: pd.Index,
+    names: tuple[str, ...],
+    *,
+    drivers: pd.DataFrame | pd.Series | None,
+    starts: int,
+    rng: int | np.random.Generator,
+    cov_type: str,
+    hac_lags: int | None,
+    strict: bool,
+    result: type[RegimeFit] = RegimeFit,
+    warm: Array | None = None,
+    **extra: Any,
+) -> RegimeFit:
+    """Estimate, number the regimes, and put standard errors around the parameters."""
+    check_option("cov_type", cov_type, COV_TYPES)
+    chain, lagged = make_chain(spec, index, drivers)
+    lik = RegimeLikelihood(emission, chain)
+    optimum, tried = climb_regimes(lik, starts, rng, warm=warm)
+    optimum = reorder(lik, optimum)
+    lik.settle(optimum.theta)
+    loglik = float(lik.infer(optimum.theta).loglik.sum())
+    cov, bounded = regime_covariance(lik, optimum, cov_type, hac_lags)
+    estimate = Estimate(
+        lik.layout.names, optimum.theta, cov, loglik, lik.nobs, lik.layout.size, cov_type, optimum, bounded
+    )
+    if not optimum.converged:
+        if strict:
+            raise ConvergenceError(optimum.reason)
+        warnings.warn(f"{spec.name}: {optimum.reason}", ConvergenceWarning, stacklevel=3)
+    if bounded:
+        warnings.warn(
+            f"{spec.name}: on the bound or not identified, no standard error: {', '.join(bounded)}",
+            BoundaryWarning,
+            stacklevel=3,
+        )
+    return result(spec, estimate, optimum.theta, lik, index, names, tuple(tried), lagged, **extra)
+
+
+def regime_covariance(
+    lik: RegimeLikelihood, optimum: Optimum, cov_type: str, hac_lags: int | None
+) -> tuple[Array, tuple[str, ...]]:
+    """Covariance of the estimates and the names of those on a bound.
+
+    "classic" is the inverse Hessian, "opg" the inverse outer product of the scores, "robust" the sandwich of the two
+    and "hac" the sandwich with Newey–West, since scores are martingale differences only when the model is right.
+    """
+    size = lik.layout.size
+    if cov_type == "none":
+        return np.full((size, size), np.nan), ()
+    part = free_part(lik, optimum)
+    if cov_type == "opg":
+        inner = np.asarray(np.linalg.inv(part.score.T @ part.score), np.float64)
+    else:
+        inner = sandwich(part.hessian, part.score, cov_type, hac_lags)
+    cov = spread(inner, part.jacobian)
+    bounded = tuple(name for name, sd in zip(lik.layout.names, np.diag(cov), strict=True) if np.isnan(sd))
+    return cov, bounded
