@@ -259,16 +259,16 @@ _BIBLIOGRAPHY = {
     ),
     "galeanowied2014": (
         "@article{galeanowied2014, author={Galeano, Pedro and Wied, Dominik}, title={Multiple Break Detection in the "
-        "Correlation Structure of Random Variables}, journal={Computational Statistics \\& Data Analysis}, volume={76}, "
-        "pages={262--282}, year={2014}}"
+        "Correlation Structure of Random Variables}, journal={Computational Statistics \\& Data Analysis}, "
+        "volume={76}, pages={262--282}, year={2014}}"
     ),
     "wied2017": (
         "@article{wied2017, author={Wied, Dominik}, title={A Nonparametric Test for a Constant Correlation Matrix}, "
         "journal={Econometric Reviews}, volume={36}, number={10}, pages={1157--1172}, year={2017}}"
     ),
     "dettewuzhou2019": (
-        "@article{dettewuzhou2019, author={Dette, Holger and Wu, Weichi and Zhou, Zhou}, title={Change Point Analysis of "
-        "Correlation in Non-Stationary Time Series}, journal={Statistica Sinica}, volume={29}, pages={611--643}, "
+        "@article{dettewuzhou2019, author={Dette, Holger and Wu, Weichi and Zhou, Zhou}, title={Change Point Analysis "
+        "of Correlation in Non-Stationary Time Series}, journal={Statistica Sinica}, volume={29}, pages={611--643}, "
         "year={2019}}"
     ),
     "choishin2019": (
