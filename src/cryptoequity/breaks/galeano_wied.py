@@ -1,0 +1,458 @@
+r"""Dates of changes of a correlation by binary segmentation and refinement (Galeano & Wied 2014), with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from scipy.optimize import brentq
+from scipy.special import log_ndtr, ndtr
+
+from ..errors import DataError, SpecError, check_option
+from ..estimation.bibliography import citation
+from ..estimation.bootstrap import FEWEST
+from ..estimation.bootstrap import pvalue as tail
+from ..estimation.long_run import LongRun
+from ..estimation.params import Array
+from ..table import Table, format_number
+from .correlation_null import Columns, Filter, check_count, default_block, influence, long_run_of, model_draws, read_two
+from .results import DatedMixin, label
+from .wied import LAWS, Fluctuation, fluctuation, fluctuation_draws, peak
+
+__all__ = ["GaleanoWied", "GaleanoWiedFit", "date_quantile", "date_tail"]
+
+ROUNDS = 25  # of refinement; two or three are the rule
+
+
+@dataclass(frozen=True)
+class GaleanoWied:
+    r"""Galeano and Wied's (2014) dates of the changes of a correlation.
+
+    The sample is cut where the `wied_kraemer_dehling_test` of a segment rejects, at the peak of its path, the most
+    significant segment first, until none rejects. Then every break is tested again on the sample between its
+    neighbors, moved to the peak there or dropped, until nothing changes.
+
+    Parameters
+    ----------
+    alpha : level of each test. alpha_rule : "fixed", or "decreasing": :math:`1-(1-\alpha)^{1/(k+1)}` with k breaks in
+        hand, which holds the level of all k + 1 segments tested together at :math:`\alpha`. (The number of breaks is
+        estimated consistently only if the level falls with T.)
+    min_size : fewest observations of a regime. first : as in the test.
+    filter, long_run, pvalue, block, draws : as in `wied_kraemer_dehling_test`. "dcc" tests every segment against the
+        same rows of samples of one DCC fitted to the whole sample: breaks beyond that model.
+
+    Notes
+    -----
+    ROBUSTNESS_NOTE
+
+    Examples
+    --------
+    >>> import cryptoequity as ce
+    >>> returns = ce.to_returns(ce.load_sample("step"))
+    >>> fit = ce.GaleanoWied().fit(returns, ("COIN", "SMALL_TECH"))
+    >>> [str(date.year) for date in fit.break_dates]
+    ['2020']
+    """
+
+    alpha: float = 0.05
+    alpha_rule: str = "fixed"
+    min_size: int = 50
+    first: int = 10
+    filter: Filter = "garch"
+    long_run: LongRun | None = None
+    pvalue: str = "asymptotic"
+    block: int | None = None
+    draws: int = 999
+
+    def __post_init__(self) -> None:
+        check_option("alpha_rule", self.alpha_rule, ("fixed", "decreasing"))
+        check_option("pvalue", self.pvalue, LAWS)
+        if not 0.0 < self.alpha < 0.5:
+            raise SpecError(f"alpha={self.alpha!r}: a level between 0 and .5.")
+        check_count("first", self.first, 3)
+        check_count("min_size", self.min_size, max(20, self.first))
+        check_count("draws", self.draws, FEWEST)
+
+    def level(self, tests: int) -> float:
+        """Level of each of several tests."""
+        return self.alpha if self.alpha_rule == "fixed" else 1.0 - (1.0 - self.alpha) ** (1.0 / max(tests, 1))
+
+    def fit(
+        self,
+        data: Any,
+        pair: Sequence[str] | None = None,
+        *,
+        rng: int | np.random.Generator = 0,
+        n_jobs: int | None = None,
+    ) -> GaleanoWiedFit:
+        """Find the dates.
+
+        Parameters
+        ----------
+        data, pair : as in `wied_kraemer_dehling_test`. rng, n_jobs : seed and workers of p-values that are drawn.
+
+        Raises
+        ------
+        DataError : columns that cannot be used, or fewer than two regimes of ``min_size``.
+        """
+        columns = read_two(data, pair, self.filter)
+        if 2 * self.min_size > columns.nobs:
+            raise DataError(
+                f"two regimes of {self.min_size} observations do not fit into {columns.nobs}; use a smaller min_size "
+                "or a longer sample."
+            )
+        # every segment draws from the same seeds, so that a date does not depend on the order of the tests
+        seed = int(rng.integers(2**63)) if isinstance(rng, np.random.Generator) else rng
+        search = _Search(self, columns, seed, n_jobs, {}, [])
+        positions = search.cut()
+        positions, rounds, settled = search.refine(positions)
+        return _describe(self, columns, positions, search, rounds, settled)
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """Test of one segment: its first row, end, the peak that leaves both regimes their rows, and the p-value."""
+
+    first: int
+    end: int
+    statistic: float
+    pvalue: float
+    position: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """The search with what it has tested."""
+
+    spec: GaleanoWied
+    columns: Columns
+    seed: int
+    n_jobs: int | None
+    known: dict[tuple[int, int], _Tested]
+    history: list[dict[str, Any]]
+
+    def test(self, first: int, end: int) -> _Tested | None:
+        """Test of the rows [first, end); None where two regimes do not fit."""
+        size = self.spec.min_size
+        if end - first < 2 * size:
+            return None
+        if (first, end) not in self.known:
+            x, y = (np.ascontiguousarray(self.columns.z[first:end, i]) for i in (0, 1))
+            long_run = long_run_of(self.spec.long_run, end - first)
+            found = fluctuation(x, y, self.spec.first, long_run)
+            inner = found.path[size : end - first - size + 1]
+            at = first + size + int(np.argmax(inner))
+            value = self._pvalue(x, y, found, long_run, first, end)
+            self.known[first, end] = _Tested(first, end, found.statistic, value, at)
+        return self.known[first, end]
+
+    def _pvalue(self, x: Array, y: Array, found: Fluctuation, long_run: LongRun, first: int, end: int) -> float:
+        spec = self.spec
+        if spec.pvalue == "asymptotic":
+            return float(stats.kstwobign.sf(found.statistic))
+        if spec.pvalue == "dcc":
+            at = self.columns.positions[:2] or (0, 1)
+            statistic = _SegmentPeak((at[0], at[1]), spec.first, long_run, first, end)
+            drawn, _ = model_draws(self.columns, statistic, spec.draws, self.seed, self.n_jobs)
+            return drawn.pvalue()
+        length = default_block(x.size, spec.block)
+        null = fluctuation_draws(x, y, found, spec.first, long_run, spec.pvalue, length, spec.draws, self.seed)
+        return tail(found.statistic, null)
+
+    def note(self, step: str, tested: _Tested, level: float, action: str) -> None:
+        """Keep what was done."""
+        index = self.columns.index
+        self.history.append(
+            {
+                "step": step,
+                "first": index[tested.first],
+                "last": index[tested.end - 1],
+                "statistic": tested.statistic,
+                "pvalue": tested.pvalue,
+                "level": level,
+                "action": action,
+            }
+        )
+
+    def cut(self) -> list[int]:
+        """Binary segmentation; every pass adds a break, and no more than T / min_size fit."""
+        positions: list[int] = []
+        for _ in range(self.columns.nobs // self.spec.min_size):
+            edges = [0, *positions, self.columns.nobs]
+            tested = [self.test(a, b) for a, b in pairwise(edges)]
+            open_ones = [one for one in tested if one is not None]
+            if not open_ones:
+                break
+            level = self.spec.level(len(positions) + 1)
+            best = min(open_ones, key=lambda one: (one.pvalue, -one.statistic))
+            if not best.pvalue <= level:
+                self.note("segmentation", best, level, "no further break")
+                break
+            self.note("segmentation", best, level, f"break at {label(self.columns.index[best.position])}")
+            positions = sorted([*positions, best.position])
+        return positions
+
+    def refine(self, positions: list[int]) -> tuple[list[int], int, bool]:
+        """Test every break between its neighbors, until nothing changes; the dates, rounds, whether it settled."""
+        for rounds in range(1, ROUNDS + 1):
+            before = list(positions)
+            place = 0
+            while place < len(positions):
+                edges = [0, *positions, self.columns.nobs]
+                tested = self.test(edges[place], edges[place + 2])
+                level = self.spec.level(len(positions))
+                if tested is None or not tested.pvalue <= level:
+                    dropped = positions.pop(place)
+                    if tested is not None:
+                        self.note("refinement", tested, level, f"drop {label(self.columns.index[dropped])}")
+                    continue
+                if tested.position != positions[place]:
+                    self.note("refinement", tested, level, f"move to {label(self.columns.index[tested.position])}")
+                    positions[place] = tested.position
+                place += 1
+            if positions == before:
+                return positions, rounds, True
+        return positions, ROUNDS, False
+
+
+@dataclass(frozen=True)
+class _SegmentPeak:
+    """The statistic of some rows of two columns, as `bootstrap.null_draws` calls it."""
+
+    columns: tuple[int, int]
+    least: int
+    long_run: LongRun
+    first: int
+    end: int
+
+    def __call__(self, z: Array, driver: Array | None, warm: Any) -> float:
+        """Return the statistic."""
+        del driver, warm
+        x, y = (np.ascontiguousarray(z[self.first : self.end, i]) for i in self.columns)
+        return peak(x, y, self.least, self.long_run)
+
+
+def date_tail(x: float, drift: float, deviation: float, other_drift: float, other_deviation: float) -> float:
+    r"""Probability that :math:`\arg\max_s V(s)` lies beyond ``x`` on this side, x at least 0.
+
+    On this side :math:`V(s)=\omega W(s)-a s`, with drift a and deviation omega; on the other side the same with its
+    own numbers and an independent W. The peak of the other side is exponential with rate :math:`2a'/\omega'^2`; the
+    first passage of this side integrates in closed form. For equal halves it is Bai's (1997) law.
+    """
+    d = drift / deviation
+    rate = 2.0 * other_drift * deviation / other_deviation**2
+    root = np.sqrt(x)
+    near = ndtr(-d * root)
+    # exp(rate d x + rate^2 x / 2) times a normal tail: the product in logs, as the first factor overflows
+    mixed = float(np.exp(rate * d * x + 0.5 * rate**2 * x + log_ndtr(-(d + rate) * root)))
+    a = 2.0 * d + rate
+    fall = root * np.exp(-0.5 * d * d * x) / np.sqrt(2.0 * np.pi) - d * x * near
+    total = near / d - (near + mixed) / a - fall + (near - mixed) / rate
+    return float(min(1.0, max(0.0, 2.0 * d * total)))
+
+
+def date_quantile(probability: float, drifts: tuple[float, float], deviations: tuple[float, float]) -> float:
+    """Quantile of the distance of a date from the true one; ``drifts`` and ``deviations`` left and right of it."""
+    (a1, a2), (w1, w2) = drifts, deviations
+    right = date_tail(0.0, a2, w2, a1, w1)
+    if probability >= 1.0 - right:
+        wanted, sign, arguments = 1.0 - probability, 1.0, (a2, w2, a1, w1)
+    else:
+        wanted, sign, arguments = probability, -1.0, (a1, w1, a2, w2)
+    if date_tail(0.0, *arguments) <= wanted:
+        return 0.0
+    top = (arguments[1] / arguments[0]) ** 2
+    while date_tail(top, *arguments) > wanted:  # doubles until it passes; the tail falls exponentially
+        top *= 2.0
+        if top > 1e12:
+            return sign * float("inf")
+    return sign * float(brentq(lambda x: date_tail(x, *arguments) - wanted, 0.0, top, xtol=1e-9, rtol=1e-12))
+
+
+@dataclass(frozen=True, eq=False)
+class GaleanoWiedFit(DatedMixin):
+    """Regimes of a correlation.
+
+    Attributes
+    ----------
+    spec : the choices. names : the two columns. index : labels of all rows.
+    positions : 0-based first rows of the new regimes; see `DatedMixin` for dates, spans and labels.
+    tests : one row a break, its test between its neighbors: statistic, pvalue.
+    correlations : (m + 1,) of the regimes. deviations : (m + 1,) long-run deviations of their influence functions.
+    history : every step of the search. rounds, converged : of the refinement.
+    statistic, pvalue : of the test on the whole sample. path : its path by date.
+    source : what was tested, in words.
+    """
+
+    spec: GaleanoWied
+    names: tuple[str, ...]
+    index: pd.Index = field(repr=False)
+    positions: tuple[int, ...]
+    tests: pd.DataFrame = field(repr=False)
+    correlations: Array
+    deviations: Array = field(repr=False)
+    history: pd.DataFrame = field(repr=False)
+    rounds: int
+    converged: bool
+    statistic: float
+    pvalue: float
+    path: pd.Series = field(repr=False)
+    source: str = ""
+
+    @property
+    def nobs(self) -> int:
+        """Rows."""
+        return len(self.index)
+
+    @property
+    def correlation_path(self) -> pd.Series:
+        """Correlation of the regime of each date, a step function."""
+        sizes = [end - first for first, end in self.bounds]
+        return pd.Series(np.repeat(self.correlations, sizes), self.index, name="correlation")
+
+    def regimes(self, level: float = 0.95) -> pd.DataFrame:
+        r"""Correlation of each regime with its interval.
+
+        The interval is that of :math:`\operatorname{artanh}\rho`, whose standard error is
+        :math:`\hat\omega/\{(1-\hat\rho^2)\sqrt n\}` with the long-run :math:`\hat\omega` of the regime's own influence
+        function, and is carried back. The dates are taken for known.
+        """
+        frame = self.spans.copy()
+        size = frame["nobs"].to_numpy(float)
+        rho = self.correlations
+        error = self.deviations / np.sqrt(size)
+        half = float(stats.norm.isf((1 - _checked(level)) / 2)) * error / (1 - rho**2)
+        frame["correlation"], frame["std_err"] = rho, error
+        frame["lower"], frame["upper"] = np.tanh(np.arctanh(rho) - half), np.tanh(np.arctanh(rho) + half)
+        return frame
+
+    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
+        r"""Intervals of the dates.
+
+        Between its neighbors the peak of :math:`j|\hat\rho_j-\hat\rho|` around a break at share :math:`\tau`, of size
+        :math:`\delta`, behaves as that of a Brownian motion with drifts :math:`-(1-\tau)|\delta|` before and
+        :math:`-\tau|\delta|` after it, and the deviations :math:`\hat\omega` of the two regimes; for :math:`\tau` one
+        half and equal deviations that is Bai's (1997) law. Valid for small :math:`\delta` in long regimes.
+
+        Returns
+        -------
+        lower, upper : labels of the first observation of the new regime; first_row, last_row : the same as rows;
+            cut : whether an end was beyond the neighboring breaks, where it is then put.
+        """
+        alpha = 1 - _checked(level)
+        rows = []
+        edges = [0, *self.positions, self.nobs]
+        for i, at in enumerate(self.positions):
+            share = (at - edges[i]) / (edges[i + 2] - edges[i])
+            gap = abs(float(self.correlations[i + 1] - self.correlations[i]))
+            drifts = ((1 - share) * gap, share * gap)
+            deviations = (float(self.deviations[i]), float(self.deviations[i + 1]))
+            ends = [at - date_quantile(p, drifts, deviations) for p in (1 - alpha / 2, alpha / 2)]
+            lower, upper = np.floor(ends[0]), np.ceil(ends[1])
+            low, high = int(max(lower, edges[i] + 1)), int(min(upper, edges[i + 2] - 1))
+            rows.append((self.index[low], self.index[high], low, high, bool(low > lower or high < upper)))
+        return pd.DataFrame(
+            rows,
+            columns=["lower", "upper", "first_row", "last_row", "cut"],
+            index=pd.Index(self.break_dates, name="break"),
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Regimes with their correlations and 95 % intervals."""
+        return self.regimes()
+
+    def summary(self) -> Table:
+        """Return the fit as a table."""
+        regimes = self.regimes()
+        rows = [
+            (str(number), label(first), label(last), str(nobs), *(format_number(float(one)) for one in numbers))
+            for number, first, last, nobs, *numbers in regimes.itertuples()
+        ]
+        notes = []
+        for (date, row), (_, test) in zip(self.conf_int().iterrows(), self.tests.iterrows(), strict=True):
+            cut = " (cut at a neighboring break or an end)" if row["cut"] else ""
+            notes.append(
+                f"break {label(date)}: 95 % interval {label(row['lower'])} to {label(row['upper'])}{cut}; statistic "
+                f"{format_number(float(test['statistic']))}, p-value {format_number(float(test['pvalue']))}"
+            )
+        if not self.positions:
+            notes.append(f"no break: statistic {format_number(self.statistic)}, p-value {format_number(self.pvalue)}")
+        notes.append(
+            f"{self.source}; p-values {self.spec.pvalue}, level {self.spec.alpha:g} ({self.spec.alpha_rule}); "
+            + (f"settled in {self.rounds} rounds" if self.converged else f"NOT SETTLED in {self.rounds} rounds")
+        )
+        notes.append(ROBUSTNESS)
+        head = ("regime", "first", "last", "nobs", "correlation", "std err", "2.5 %", "97.5 %")
+        return Table(f"Galeano–Wied: correlation of {' and '.join(self.names)}", head, tuple(rows), tuple(notes))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able content."""
+        dates = self.conf_int()
+        return {
+            "names": list(self.names),
+            "positions": list(self.positions),
+            "break_dates": [label(date) for date in self.break_dates],
+            "last_dates": [label(date) for date in self.last_dates],
+            "intervals": [[label(a), label(b)] for a, b in zip(dates["lower"], dates["upper"], strict=True)],
+            "correlations": [float(one) for one in self.correlations],
+            "pvalues": [float(one) for one in self.tests["pvalue"]],
+            "statistic": self.statistic,
+            "pvalue": self.pvalue,
+            "nobs": self.nobs,
+            "converged": self.converged,
+        }
+
+    def cite(self) -> str:
+        """BibTeX of the papers behind what was computed."""
+        return citation("galeanowied2014", "wied2012", "bai1997")
+
+
+def _checked(level: float) -> float:
+    if not 0.0 < level < 1.0:
+        raise SpecError(f"level={level!r}: a probability between 0 and 1, e.g. 0.95.")
+    return level
+
+
+def _describe(
+    spec: GaleanoWied, columns: Columns, positions: list[int], search: _Search, rounds: int, settled: bool
+) -> GaleanoWiedFit:
+    edges = [0, *positions, columns.nobs]
+    rho, omega = [], []
+    for first, end in pairwise(edges):
+        psi, one = influence(columns.z[first:end])
+        rho.append(float(one[0]))
+        omega.append(float(np.sqrt(long_run_of(spec.long_run, end - first).covariance(psi)[0, 0])))
+    tests = [search.test(edges[i], edges[i + 2]) for i in range(len(positions))]
+    whole = search.test(0, columns.nobs)
+    x, y = (np.ascontiguousarray(columns.z[:, i]) for i in (0, 1))
+    path = fluctuation(x, y, spec.first, long_run_of(spec.long_run, columns.nobs)).path[spec.first :]
+    return GaleanoWiedFit(
+        spec=spec,
+        names=columns.names,
+        index=columns.index,
+        positions=tuple(positions),
+        tests=pd.DataFrame(
+            [(one.statistic, one.pvalue) for one in tests if one is not None],
+            columns=["statistic", "pvalue"],
+            index=pd.Index(columns.index[positions], name="break"),
+        ),
+        correlations=np.array(rho),
+        deviations=np.array(omega),
+        history=pd.DataFrame(
+            search.history, columns=["step", "first", "last", "statistic", "pvalue", "level", "action"]
+        ),
+        rounds=rounds,
+        converged=settled,
+        statistic=whole.statistic if whole is not None else float("nan"),
+        pvalue=whole.pvalue if whole is not None else float("nan"),
+        path=pd.Series(path, columns.index[spec.first :], name="statistic"),
+        source=columns.source,
+    )
+
+
+ROBUSTNESS = ""
