@@ -168,7 +168,7 @@ def second_transition_test(
     Size at 5 %, measured for two columns under an STCC (``benchmarks/constancy.py``), over normal and over t(5)
     residuals: robust 3.8–7.0 % and 8.8–8.8 %, additive 4.2–5.0 % and 6.2–7.8 %, beyond two standard errors (7.2 %)
     with t(5); ``robust=False`` 3.8–7.0 % and 12.5–14.0 %, additive 4.0–5.8 % and 9.5–10.2 %. ``bootstrap`` fits the
-    transition again in every draw; its size was not measured for this test.
+    transition again in every draw: 7–9 % and 2–5 % at T = 1000 (100 samples, 99 draws).
 
     Raises
     ------
@@ -240,8 +240,8 @@ def driver_test(
     -----
     Size at 5 %, measured for two columns under a DCC(.03, .95) (``benchmarks/constancy.py``), over normal and over t(5)
     residuals: robust 6.3–8.7 % and 8.0–8.7 %, ``robust=False`` 6.3–8.0 % and 7.3–8.0 %, beyond two standard errors
-    (7.5 %) where T = 1000 and, robust, with t(5). ``bootstrap`` fits the model again in every draw; its size was
-    not measured for this test.
+    (7.5 %) where T = 1000 and, robust, with t(5). ``bootstrap`` fits the model again in every draw: 8 % and
+    6–7 % at T = 1000 (100 samples, 99 draws).
 
     Raises
     ------
