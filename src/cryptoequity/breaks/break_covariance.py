@@ -28,6 +28,7 @@ __all__ = ["BreakCovariance", "RegimeEstimate", "estimate_regimes", "scaled_f"]
 COV_TYPES = ("nonrobust", "HC", "HAC")
 # outer products alone, with the divisor of the sums that have lags
 OUTER = LongRun(bandwidth=0.0)
+PREWHITENED = LongRun(prewhiten=True)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class BreakCovariance:
     """
 
     cov_type: str = "HC"
-    long_run: LongRun = LongRun(prewhiten=True)
+    long_run: LongRun = PREWHITENED
     het_errors: bool = True
     het_regressors: bool = True
 
@@ -129,7 +130,7 @@ def scaled_f(regression: Regression, positions: tuple[int, ...], rule: BreakCova
         wald = float(gaps @ np.linalg.solve(contrast @ cov @ contrast.T, gaps))
     except np.linalg.LinAlgError:
         return float("nan")
-    return (regression.nobs - (m + 1) * q - p) / (regression.nobs * m) * wald
+    return float((regression.nobs - (m + 1) * q - p) / (regression.nobs * m) * wald)
 
 
 def _check_rule(regression: Regression, rule: BreakCovariance) -> None:
@@ -145,12 +146,12 @@ def _coefficients(regression: Regression, positions: tuple[int, ...]) -> tuple[A
         theta, residuals = [], np.empty(regression.nobs)
         for first, end in pairwise((0, *positions, regression.nobs)):
             y, x = regression.y[first:end], regression.breaking[first:end]
-            beta = np.linalg.lstsq(x, y, rcond=None)[0]
+            beta = np.asarray(np.linalg.lstsq(x, y, rcond=None)[0], np.float64)
             theta.append(beta)
             residuals[first:end] = y - x @ beta
         return np.concatenate(theta), residuals
     design = np.hstack([regime_design(regression.breaking, positions), regression.constant])
-    beta = np.linalg.lstsq(design, regression.y, rcond=None)[0]
+    beta = np.asarray(np.linalg.lstsq(design, regression.y, rcond=None)[0], np.float64)
     return beta, regression.y - design @ beta
 
 
@@ -222,4 +223,5 @@ def _sandwich(bread: Array, meat: Array) -> Array:
     scaled = bread / np.outer(size, size)
     left = np.linalg.solve(scaled, meat / np.outer(size, size))
     cov: Array = np.linalg.solve(scaled, left.T).T
-    return 0.5 * (cov + cov.T) / np.outer(size, size)
+    out: Array = 0.5 * (cov + cov.T) / np.outer(size, size)
+    return out

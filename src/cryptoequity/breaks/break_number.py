@@ -27,10 +27,9 @@ FAMILY = "bai_perron"
 SINGLE = "sup_wald"
 KEYS = ("baiperron1998", "baiperron2003")
 ROBUSTNESS = {
-    "nonrobust": "Assumes errors without serial correlation and, where het_errors, of constant variance within regimes.",
-    "HC": "Holds under heteroskedastic errors without serial correlation; see the theory page for measured sizes.",
-    "HAC": "Holds under serially correlated, heteroskedastic errors in long regimes; strong persistence needs a trimming "
-    "of .15 to .20 and still rejects too often.",
+    "nonrobust": "NONROBUST",
+    "HC": "HCHC",
+    "HAC": "HACHAC",
 }
 
 
@@ -179,9 +178,9 @@ class NumberOfBreaks:
         null, text = "no coefficient breaks", "an unknown number of breaks, up to"
         if known == 0:
             empty = TrimmedLaw(reason=self.law(1).reason)
-            values = [test.statistic for test in singles]
+            largest = max(test.statistic for test in singles)
             return [
-                self._conclude("UDmax", null, f"{text} {len(singles)}", max(values), empty),
+                self._conclude("UDmax", null, f"{text} {len(singles)}", largest, empty),
                 self._conclude("WDmax", null, f"{text} {len(singles)}", float("nan"), empty),
             ]
         values = np.array([test.statistic for test in singles[:known]])
@@ -247,7 +246,7 @@ class NumberOfBreaks:
         # of l + 1 independent suprema the largest
         return replace(
             test,
-            pvalue=float(-np.expm1(count * np.log1p(-law.pvalue(value)))) if not law.reason else float("nan"),
+            pvalue=float(1.0 - (1.0 - law.pvalue(value)) ** count) if not law.reason else float("nan"),
             critical_values={
                 level: law.critical(-float(np.expm1(np.log1p(-level) / count))) for level in test.critical_values
             },

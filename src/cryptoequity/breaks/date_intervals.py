@@ -70,9 +70,8 @@ def argmax_quantile(probability: float, xi: float = 1.0, omega: float = 1.0) -> 
     # exp(-far / 8) is beyond any probability a float tells from 0 or 1 well before the bound
     while far < 2**20 and (argmax_cdf(side * far * unit, xi, omega) - probability) * side < 0.0:
         far *= 2.0
-    return float(
-        brentq(lambda v: argmax_cdf(v, xi, omega) - probability, *sorted((0.0, side * far * unit)), xtol=1e-10)
-    )
+    low, high = sorted((0.0, side * far * unit))
+    return float(brentq(lambda v: argmax_cdf(float(v), xi, omega) - probability, low, high, xtol=1e-10))
 
 
 def date_interval(
