@@ -352,6 +352,11 @@ _BIBLIOGRAPHY = {
         "Distributions: Computation and Application to Structural Break Tests}, journal={Econometric Theory}, "
         "volume={19}, number={6}, pages={1128--1143}, year={2003}}"
     ),
+    "quperron2007": (
+        "@article{quperron2007, author={Qu, Zhongjun and Perron, Pierre}, title={Estimating and Testing Structural "
+        "Changes in Multivariate Regressions}, journal={Econometrica}, volume={75}, number={2}, pages={459--502}, "
+        "year={2007}}"
+    ),
 }
 
 
