@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from . import kernel
 from .segment import SINGULAR
 
-__all__ = ["determinant_row", "squares_row", "system_dp"]
+__all__ = ["determinant_row", "residual_products", "squares_row", "system_dp"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -175,3 +175,51 @@ def system_dp(z: Floats, width: int, h: int, breaks: int, determinant: bool) -> 
             end = origin[level, end]
             positions[m - 1, level - 1] = end
     return cost[:, nobs].copy(), positions, singular
+
+
+@kernel
+def residual_products(z: Floats, width: int, out: Floats) -> None:
+    """Write into ``out[t]`` the products (N, N) of residuals over rows 0, …, t.
+
+    Parameters
+    ----------
+    z : (T, width + N), regressors first. out : (T, N, N); inf where the regressors are singular.
+    """
+    nobs, total = z.shape
+    d = np.zeros(width)
+    r = np.zeros((width, total))
+    row = np.empty(total)
+    squares = np.zeros(width)
+    products = np.zeros((total - width, total - width))
+    full = False
+    for t in range(nobs):
+        weight = 1.0
+        for i in range(total):
+            row[i] = z[t, i]
+        for i in range(width):
+            squares[i] += row[i] * row[i]
+        for i in range(width):
+            value = row[i]
+            if value == 0.0:
+                continue
+            push = weight * value
+            whole = d[i] + push * value
+            if whole <= 0.0:
+                continue
+            keep, turn = d[i] / whole, push / whole
+            d[i] = whole
+            weight *= keep
+            for j in range(i + 1, total):
+                other = row[j]
+                row[j] = other - value * r[i, j]
+                r[i, j] = keep * r[i, j] + turn * other
+            if weight == 0.0:
+                break
+        if not full:
+            full = t + 1 >= width
+            for i in range(width):
+                full = full and d[i] > SINGULAR * squares[i]
+        for i in range(total - width):
+            for j in range(total - width):
+                products[i, j] += weight * row[width + i] * row[width + j]
+                out[t, i, j] = products[i, j] if full else np.inf
