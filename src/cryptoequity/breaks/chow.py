@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -39,7 +39,7 @@ def chow_test(
     exog: Any = None,
     *,
     dates: Any,
-    vary: list[str] | None = None,
+    vary: Sequence[str] | None = None,
     cov_type: str = "nonrobust",
     long_run: LongRun | None = None,
     constant: bool = True,

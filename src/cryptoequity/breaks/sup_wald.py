@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -40,7 +41,7 @@ def sup_wald_test(
     *,
     statistic: str = "sup",
     trim: float | tuple[float, float] = 0.15,
-    vary: list[str] | None = None,
+    vary: Sequence[str] | None = None,
     cov_type: str = "HC",
     long_run: LongRun | None = None,
     pvalue: str = "simulated",

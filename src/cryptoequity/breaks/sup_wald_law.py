@@ -12,6 +12,7 @@ from .limits import LimitLaw, limit_law, limit_laws
 __all__ = ["STATISTICS", "TAIL_LIMIT", "span_ratio", "sup_wald_law", "sup_wald_tail", "tail_critical"]
 
 STATISTICS = ("sup", "ave", "exp")
+NARROWEST = (0.7 / 0.3) ** 2  # lambda of a trim of .30; over a narrower range the expansion is off by a fifth at 5 %
 TAIL_LIMIT = 0.2  # beyond it the expansion behind `sup_wald_tail` is not accurate
 
 
@@ -64,12 +65,19 @@ def sup_wald_tail(statistic: float, q: int, ratio: float) -> float:
         P(\sup Q>c) \approx \frac{c^{q/2}e^{-c/2}}{2^{q/2}\Gamma(q/2)}
         \Bigl[\ln\lambda\Bigl(1-\frac qc\Bigr)+\frac2c\Bigr],
 
-    DeLong (1981), Estrella (2003). NaN where it exceeds .2, where it is not accurate.
+    DeLong (1981), Estrella (2003). NaN where it exceeds .2, where it is not accurate. For trims from .05 to .30 and up
+    to ten coefficients it puts the simulated 5 % points between 4.6 and 5.7 %: the simulated paths have 3600 steps
+    and miss some of a peak, the more the wider the range; this form is for a continuous path.
 
     Parameters
     ----------
     ratio : :math:`\lambda=\frac{\pi_2(1-\pi_1)}{\pi_1(1-\pi_2)}`, :math:`((1-\pi_0)/\pi_0)^2` for equal shares.
+
+    Raises
+    ------
+    SpecError : lambda below that of a trim of .30.
     """
+    _check_ratio(ratio)
     if np.isnan(statistic) or statistic < _tail_peak(q, ratio):
         return float("nan")
     tail = float(np.exp(_log_tail(np.array(statistic), q, ratio)))
@@ -87,6 +95,7 @@ def tail_critical(alpha: float, q: int, ratio: float) -> float:
 
     if not 0.0 < alpha <= TAIL_LIMIT:
         raise SpecError(f"alpha={alpha}: the closed form is for levels up to {TAIL_LIMIT}.")
+    _check_ratio(ratio)
     low = _tail_peak(q, ratio)
     high = low + 10.0
     for _ in range(60):
@@ -94,6 +103,14 @@ def tail_critical(alpha: float, q: int, ratio: float) -> float:
             break
         high *= 1.5
     return float(brentq(lambda c: float(_log_tail(np.array(c), q, ratio)) - np.log(alpha), low, high, xtol=1e-10))
+
+
+def _check_ratio(ratio: float) -> None:
+    if not ratio > NARROWEST * (1 - 1e-2):
+        raise SpecError(
+            f"the closed form of the tail is for trims of at most .30 (lambda {NARROWEST:.2f}), and lambda is "
+            f"{ratio:.2f}; use pvalue='simulated'."
+        )
 
 
 def _log_tail(c: Array, q: int, ratio: float) -> Array:
