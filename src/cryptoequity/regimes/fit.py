@@ -176,7 +176,7 @@ class RegimeFit(FitMixin):
         middle = self.chain.z.mean(axis=0)
         p = self.chain.at(outer, middle[None])[0]
         slope = self.chain.slope(outer, middle)
-        cov = self.estimate.cov[self.likelihood.inside :, self.likelihood.inside :]
+        cov = self.estimate.cov[-self.chain.size :, -self.chain.size :]
         half = float(stats.norm.isf((1.0 - level) / 2.0))
         rows = []
         for j in range(self.k):
@@ -197,7 +197,7 @@ class RegimeFit(FitMixin):
         if self.chain.driven:
             return out
         half = float(stats.norm.isf(alpha / 2.0))
-        for name in self.estimate.names[self.likelihood.inside :]:
+        for name in self.estimate.names[-self.chain.size :]:
             p, error = float(self.params[name]), float(self.std_err[name])
             if not 0.0 < p < 1.0 or not np.isfinite(error):
                 out.loc[name] = np.nan

@@ -191,6 +191,15 @@ class GaussianEmission:
                 out[:, j, -1] = digamma - 0.5 * np.log1p(d / (nu - 2.0)) + tail
         return out
 
+    def data_slopes(self, theta: Array) -> Array:
+        """Derivatives of the log-densities by the data, (T, k, N)."""
+        mean, sd, corr, nu = self.unpack(theta)
+        u, v, _ = self._whitened(mean, sd, corr)
+        d = np.einsum("kti,kti->kt", u, v)
+        w = (nu + self.n) / (nu - 2.0 + d) if nu else np.ones_like(d)
+        out: Array = -np.moveaxis(w[:, :, None] * v / sd[:, None], 0, 1)
+        return out
+
     # --- EM
 
     def mstep(self, weights: Array, theta: Array | None) -> Array:
