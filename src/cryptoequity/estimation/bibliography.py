@@ -357,6 +357,34 @@ _BIBLIOGRAPHY = {
         "Changes in Multivariate Regressions}, journal={Econometrica}, volume={75}, number={2}, pages={459--502}, "
         "year={2007}}"
     ),
+    "baiperron1998": (
+        "@article{baiperron1998, author={Bai, Jushan and Perron, Pierre}, title={Estimating and Testing Linear Models "
+        "with Multiple Structural Changes}, journal={Econometrica}, volume={66}, number={1}, pages={47--78}, "
+        "year={1998}}"
+    ),
+    "baiperron2003": (
+        "@article{baiperron2003, author={Bai, Jushan and Perron, Pierre}, title={Computation and Analysis of Multiple "
+        "Structural Change Models}, journal={Journal of Applied Econometrics}, volume={18}, number={1}, pages={1--22}, "
+        "year={2003}}"
+    ),
+    "bai1997one": (
+        "@article{bai1997one, author={Bai, Jushan}, title={Estimating Multiple Breaks One at a Time}, "
+        "journal={Econometric Theory}, volume={13}, number={3}, pages={315--352}, year={1997}}"
+    ),
+    "yao1988": (
+        "@article{yao1988, author={Yao, Yi-Ching}, title={Estimating the Number of Change-Points via {Schwarz}' "
+        "Criterion}, journal={Statistics \\& Probability Letters}, volume={6}, number={3}, pages={181--189}, "
+        "year={1988}}"
+    ),
+    "liuwuzidek1997": (
+        "@article{liuwuzidek1997, author={Liu, Jian and Wu, Shiying and Zidek, James V.}, title={On Segmented "
+        "Multivariate Regression}, journal={Statistica Sinica}, volume={7}, pages={497--525}, year={1997}}"
+    ),
+    "kurozumi2011": (
+        "@article{kurozumi2011, author={Kurozumi, Eiji and Tuvaandorj, Purevdorj}, title={Model Selection Criteria in "
+        "Multivariate Models with Multiple Structural Changes}, journal={Journal of Econometrics}, volume={164}, "
+        "number={2}, pages={218--238}, year={2011}}"
+    ),
 }
 
 
