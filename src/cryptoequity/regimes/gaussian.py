@@ -17,6 +17,7 @@ import numpy as np
 from scipy import optimize, special, stats
 
 from ..estimation.params import Array, Block, Layout, correlation, interval, positive, real
+from ..kernels.regime_gaussian import regime_distances, regime_moments, regime_slopes
 from .emission import Integers, rolling_splits
 
 __all__ = ["GaussianEmission"]
@@ -58,6 +59,10 @@ class GaussianEmission:
         self._blocks = self._make_blocks()
         self.layout = Layout(self._blocks)
         self.index = self._make_index()
+        none = np.empty((k, 0), np.int64)
+        self._places = tuple(
+            np.stack(own) if own else none for own in (self.index[g] for g in ("mean", "scale", "corr"))
+        )
 
     @property
     def nobs(self) -> int:
@@ -139,65 +144,52 @@ class GaussianEmission:
 
     # --- densities
 
-    def _whitened(self, mean: Array, sd: Array, corr: Array) -> tuple[Array, Array, Array]:
-        """Standardised deviations u = D^{-1}(y - mu) (k, T, N), R^{-1}u (k, T, N), and log|Sigma| (k,)."""
-        k = self.k
-        u = (self.y[None] - mean[:, None]) / sd[:, None]
-        v = np.empty_like(u)
-        logdet = np.empty(k)
-        for j in range(k):
-            factor = np.linalg.cholesky(corr[j])
-            logdet[j] = 2.0 * (np.log(np.diag(factor)).sum() + np.log(sd[j]).sum())
-            v[j] = np.linalg.solve(factor.T, np.linalg.solve(factor, u[j].T)).T
-        return u, v, logdet
+    def _distances(self, mean: Array, sd: Array, corr: Array) -> tuple[Array, Array]:
+        """Squared distances d (T, k) and log|Sigma| (k,)."""
+        factors = np.linalg.cholesky(corr) * sd[:, :, None]
+        logdet = 2.0 * np.log(np.einsum("kii->ki", factors)).sum(axis=1)
+        d = np.empty((self.nobs, self.k))
+        regime_distances(self.y, mean, np.linalg.inv(factors), d)
+        return d, logdet
 
     def density(self, theta: Array) -> Array:
         """Log-densities (T, k)."""
         mean, sd, corr, nu = self.unpack(theta)
         try:
-            u, v, logdet = self._whitened(mean, sd, corr)
+            d, logdet = self._distances(mean, sd, corr)
         except np.linalg.LinAlgError:
             return np.full((self.nobs, self.k), -np.inf)
-        d = np.einsum("kti,kti->kt", u, v)
         n = self.n
         if nu:
             constant = special.gammaln((nu + n) / 2) - special.gammaln(nu / 2) - 0.5 * n * np.log(np.pi * (nu - 2.0))
-            out = constant - 0.5 * (nu + n) * np.log1p(d / (nu - 2.0))
+            np.divide(d, nu - 2.0, out=d)
+            np.log1p(d, out=d)
+            d *= -0.5 * (nu + n)
         else:
-            out = -0.5 * n * np.log(2.0 * np.pi) - 0.5 * d
-        logd: Array = np.ascontiguousarray((out - 0.5 * logdet[:, None]).T)
-        return logd
+            constant = -0.5 * n * np.log(2.0 * np.pi)
+            d *= -0.5
+        d += constant - 0.5 * logdet
+        return d
 
     def slopes(self, theta: Array) -> Array:
         """Derivatives of the log-densities, (T, k, E)."""
         mean, sd, corr, nu = self.unpack(theta)
-        u, v, _ = self._whitened(mean, sd, corr)
         n = self.n
+        base = 0.0
+        if nu:
+            base = 0.5 * (special.digamma((nu + n) / 2) - special.digamma(nu / 2)) - 0.5 * n / (nu - 2.0)
         out = np.zeros((self.nobs, self.k, self.layout.size))
-        for j in range(self.k):
-            d = np.einsum("ti,ti->t", u[j], v[j])
-            w = (nu + n) / (nu - 2.0 + d) if nu else np.ones(self.nobs)
-            if self.index["mean"]:
-                out[:, j, self.index["mean"][j]] = w[:, None] * v[j] / sd[j]
-            if self.index["scale"]:
-                out[:, j, self.index["scale"][j]] = (w[:, None] * u[j] * v[j] - 1.0) / sd[j]
-            if self.index["corr"]:
-                inverse = np.linalg.inv(corr[j])
-                products = w[:, None] * v[j][:, self.rows] * v[j][:, self.cols] - inverse[self.rows, self.cols]
-                out[:, j, self.index["corr"][j]] = products
-            if nu:
-                digamma = 0.5 * (special.digamma((nu + n) / 2) - special.digamma(nu / 2)) - 0.5 * n / (nu - 2.0)
-                tail = 0.5 * (nu + n) * d / ((nu - 2.0) * (nu - 2.0 + d))
-                out[:, j, -1] = digamma - 0.5 * np.log1p(d / (nu - 2.0)) + tail
+        regime_slopes(self.y, mean, sd, np.linalg.inv(corr), nu, *self._places, self.layout.size - 1, base, out)
         return out
 
     def data_slopes(self, theta: Array) -> Array:
         """Derivatives of the log-densities by the data, (T, k, N)."""
         mean, sd, corr, nu = self.unpack(theta)
-        u, v, _ = self._whitened(mean, sd, corr)
-        d = np.einsum("kti,kti->kt", u, v)
-        w = (nu + self.n) / (nu - 2.0 + d) if nu else np.ones_like(d)
-        out: Array = -np.moveaxis(w[:, :, None] * v / sd[:, None], 0, 1)
+        precision = np.linalg.inv(corr * sd[:, :, None] * sd[:, None, :])
+        e = self.y[:, None] - mean
+        pulled = np.einsum("kij,tkj->tki", precision, e)
+        w = (nu + self.n) / (nu - 2.0 + np.einsum("tki,tki->tk", e, pulled)) if nu else np.ones(e.shape[:2])
+        out: Array = -w[:, :, None] * pulled
         return out
 
     # --- EM
@@ -212,36 +204,34 @@ class GaussianEmission:
             mean, sd, corr, nu = self.unpack(theta)
             old = mean, sd, corr
             if nu:
-                u, v, _ = self._whitened(mean, sd, corr)
-                d = np.einsum("kti,kti->kt", u, v)
-                w = weights * ((nu + n) / (nu - 2.0 + d)).T
-        count = np.maximum(weights.sum(axis=0), 1e-300)
-        mean = self._means(w, old)
-        second = np.empty((k, n, n))
-        for j in range(k):
-            e = self.y - mean[j]
-            second[j] = (e * w[:, j : j + 1]).T @ e / count[j]
+                w = weights * ((nu + n) / (nu - 2.0 + self._distances(mean, sd, corr)[0]))
+        total, first, second = np.empty(k), np.empty((k, n)), np.empty((k, n, n))
+        regime_moments(self.y, self.sample_mean, w, total, first, second)
+        count = np.maximum(weights.sum(axis=0) if nu else total, 1e-300)
+        mean = self._means(total, first, old)
+        gap = mean - self.sample_mean
+        # moments about the new mean from those about the sample's
+        cross = first[:, :, None] * gap[:, None, :]
+        second -= cross + cross.transpose(0, 2, 1) - total[:, None, None] * gap[:, :, None] * gap[:, None, :]
+        second /= count[:, None, None]
         sd, corr = self._spread(second, count, old)
         if nu and theta is not None:
             nu = self._freedom(weights, mean, sd, corr, nu)
         return self.pack(mean, sd, corr, nu)
 
-    def _means(self, w: Array, old: tuple[Array, Array, Array] | None) -> Array:
+    def _means(self, total: Array, first: Array, old: tuple[Array, Array, Array] | None) -> Array:
         k, n = self.k, self.n
         if self.mean == "zero":
             return np.zeros((k, n))
+        own: Array = self.sample_mean + first / np.maximum(total, 1e-300)[:, None]
         if self.mean == "switching":
-            out: Array = (w.T @ self.y) / np.maximum(w.sum(axis=0), 1e-300)[:, None]
-            return out
+            return own
         if old is None:
             return np.repeat(self.sample_mean[None], k, axis=0)
         # generalised least squares with the covariances of the last iteration
-        left, right = np.zeros((n, n)), np.zeros(n)
-        for j in range(k):
-            precision = np.linalg.inv(old[2][j] * np.outer(old[1][j], old[1][j]))
-            left += w[:, j].sum() * precision
-            right += precision @ (w[:, j] @ self.y)
-        return np.repeat(np.linalg.solve(left, right)[None], k, axis=0)
+        precision = np.linalg.inv(old[2] * old[1][:, :, None] * old[1][:, None, :]) * total[:, None, None]
+        center = np.linalg.solve(precision.sum(axis=0), np.einsum("kij,kj->i", precision, own))
+        return np.repeat(center[None], k, axis=0)
 
     def _spread(self, second: Array, count: Array, old: tuple[Array, Array, Array] | None) -> tuple[Array, Array]:
         """Deviations (k, N) and correlations (k, N, N) from weighted second moments."""
@@ -299,8 +289,7 @@ class GaussianEmission:
 
     def _freedom(self, weights: Array, mean: Array, sd: Array, corr: Array, nu: float) -> float:
         """Degrees of freedom given all else: one bounded search of the weighted log-density."""
-        u, v, _ = self._whitened(mean, sd, corr)
-        d = np.einsum("kti,kti->tk", u, v)
+        d, _ = self._distances(mean, sd, corr)
         total, n = float(weights.sum()), self.n
 
         def lost(log_nu: float) -> float:

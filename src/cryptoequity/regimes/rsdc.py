@@ -111,7 +111,8 @@ class RSDC(RegimeSpec):
     Parameters
     ----------
     k : regimes, numbered by their mean correlation.
-    dist : "normal", or "t" with one number of degrees of freedom.
+    dist : "t" with one number of degrees of freedom, or "normal". Under normal densities the fat tails of the residuals
+        make regimes of a few days; levels that last are then lost.
     initial : law of the first state: "ergodic", "estimated", "uniform" or probabilities.
     penalty : standard deviation of a normal penalty on the drivers' effects, per standard deviation of the driver; it
         keeps them finite where a driver separates the transitions (few events).
@@ -132,7 +133,7 @@ class RSDC(RegimeSpec):
     """
 
     k: int = 2
-    dist: str = "normal"
+    dist: str = "t"
     initial: str | tuple[float, ...] = "ergodic"
     penalty: float = float("inf")
     driver_lag: int = 1
