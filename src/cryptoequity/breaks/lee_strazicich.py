@@ -168,9 +168,7 @@ def _path_of(y: Array, lags: int, start: int, *, low: int, high: int, trend: int
 def _each(y: Array, breaks: int, rule: int | str | None, most: int, low: int, high: int, trend: int) -> Search:
     """Search in which every date, or pair of dates, chooses its own lags."""
     if breaks == 1:
-        value, chosen = each_lag(
-            partial(_path_of, y, low=low, high=high, trend=trend), rule, most, y.size, 3 + trend
-        )
+        value, chosen = each_lag(partial(_path_of, y, low=low, high=high, trend=trend), rule, most, y.size, 3 + trend)
         return smallest(value, high, 0, chosen)
     common = [lm_parts(y, k, most + 1) for k in range(most + 1)]
     own = [lm_parts(y, k, k + 1) for k in range(most + 1)]
@@ -201,9 +199,7 @@ def lm_lags(y: Array, most: int, rule: int | str | None) -> int:
     d = d - d.mean()
     level = np.concatenate([[0.0], np.cumsum(d)])
     rows = np.arange(most + 1, y.size)
-    design = np.stack(
-        [np.ones(rows.size), level[rows - 1], *(d[rows - 1 - i] for i in range(1, most + 1))], axis=1
-    )
+    design = np.stack([np.ones(rows.size), level[rows - 1], *(d[rows - 1 - i] for i in range(1, most + 1))], axis=1)
     return int(choose(nested_sums(design, d[rows - 1], most)[:, None], rule, rows.size, 2)[0])
 
 
@@ -225,7 +221,7 @@ def lm_regression(y: Array, positions: tuple[int, ...], lags: int, trend: int) -
     level = level - level[0]
     change = np.diff(level)
     rows = np.arange(lags + 1, y.size)
-    columns = {"level(-1)": level[rows - 1]}
+    columns: dict[str, Array] = {"level(-1)": level[rows - 1]}
     columns |= {name: steps[rows - 1, j] for j, name in enumerate(terms)}
     columns |= {f"diff(-{i})": change[rows - 1 - i] for i in range(1, lags + 1)}
     return coefficients(columns, np.diff(y)[rows - 1])

@@ -265,8 +265,8 @@ def wild_differences(y: Array, lags: int) -> Callable[[np.random.Generator], Arr
         largest = float(np.abs(np.linalg.eigvals(companion)).max())
         if largest >= 1.0:
             raise DataError(
-                f"the differences have an autoregressive root of {largest:.3f}: the series is not of order one, and the "
-                "bootstrap has no null to draw from. Use pvalue='asymptotic', or fewer lags."
+                f"the differences have an autoregressive root of {largest:.3f}: the series is not of order one, and "
+                "the bootstrap has no null to draw from. Use pvalue='asymptotic', or fewer lags."
             )
 
     def draw(rng: np.random.Generator) -> Array:
@@ -318,7 +318,12 @@ def conclude(
     labels = series.index[found.low : found.low + found.path.size]
     path = pd.Series(found.path, labels, name="t-statistic")
     first = found.positions[0]
-    detail: dict[str, Any] = {"lags": found.lags, "coefficient of the lagged level": float(regression.loc["level(-1)", "estimate"])}
+    detail: dict[str, Any] = {
+        "lags": found.lags,
+        "coefficient of the lagged level": float(
+            regression["estimate"].to_numpy()[regression.index.get_loc("level(-1)")]
+        ),
+    }
     if len(found.positions) > 1:
         detail["second break, first observation"] = label(series.index[found.positions[1]])
         detail["second break, last before it"] = label(series.index[found.positions[1] - 1])

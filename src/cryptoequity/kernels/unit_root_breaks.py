@@ -94,9 +94,9 @@ def df_scan(q: Floats, x: Floats, y: Floats, shift: int, low: int, high: int, fo
 
 @kernel
 def extend(q: Floats, x: Floats, y: Floats, kept: int, row: int, form: int) -> int:
-    """Add the dummies of a break at ``row`` to the basis ``q[:, :kept]`` in place; return its new width, -1 if it cannot.
+    """Add the dummies of a break at ``row`` to the basis ``q[:, :kept]`` in place; return the new width.
 
-    ``x`` and ``y`` are made orthogonal to them.
+    -1 where a dummy is a combination of the basis. ``x`` and ``y`` are made orthogonal to them.
     """
     n = q.shape[0]
     for kind in range(2):
@@ -277,9 +277,7 @@ def lm_statistic(
                 mean[i - 1] = sum_i - mu[s] * count
                 for j in range(1, i + 1):
                     sum_j = high[one, j] - base[one, j]
-                    part[i - 1, j - 1] = (
-                        high[i, j] - base[i, j] - mu[s] * (sum_i + sum_j) + mu[s] * mu[s] * count
-                    )
+                    part[i - 1, j - 1] = high[i, j] - base[i, j] - mu[s] * (sum_i + sum_j) + mu[s] * mu[s] * count
                 raw = (high[cc, i] - base[cc, i]) - mu[s] * (high[tc, i] - base[tc, i]) + c0 * sum_i
                 part[lags, i - 1] = raw - mu[s] * sum_s
                 part[lags + 1, i - 1] = high[i, 0] - base[i, 0] - mu[s] * sum_d
@@ -293,9 +291,7 @@ def lm_statistic(
                 + 2.0 * c0 * (sum_c - mu[s] * sum_t)
                 + c0 * c0 * count
             )
-            part[lags + 1, lags] = (
-                (high[cc, 0] - base[cc, 0]) - mu[s] * (high[tc, 0] - base[tc, 0]) + c0 * sum_d
-            )
+            part[lags + 1, lags] = (high[cc, 0] - base[cc, 0]) - mu[s] * (high[tc, 0] - base[tc, 0]) + c0 * sum_d
             part[lags + 1, lags + 1] = high[0, 0] - base[0, 0]
         # rows behind a break: one by one
         for t in range(first, plain):
