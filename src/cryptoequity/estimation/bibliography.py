@@ -385,6 +385,80 @@ _BIBLIOGRAPHY = {
         "Multivariate Models with Multiple Structural Changes}, journal={Journal of Econometrics}, volume={164}, "
         "number={2}, pages={218--238}, year={2011}}"
     ),
+    "browndurbinevans1975": (
+        "@article{browndurbinevans1975, author={Brown, R. L. and Durbin, J. and Evans, J. M.}, title={Techniques "
+        "for Testing the Constancy of Regression Relationships over Time}, journal={Journal of the Royal "
+        "Statistical Society B}, volume={37}, number={2}, pages={149--192}, year={1975}}"
+    ),
+    "durbin1969": (
+        "@article{durbin1969, author={Durbin, J.}, title={Tests for Serial Correlation in Regression Analysis "
+        "Based on the Periodogram of Least-Squares Residuals}, journal={Biometrika}, volume={56}, number={1}, "
+        "pages={1--15}, year={1969}}"
+    ),
+    "plobergerkramerkontrus1989": (
+        "@article{plobergerkramerkontrus1989, author={Ploberger, Werner and Kr{\\\"a}mer, Walter and Kontrus, "
+        "Karl}, title={A New Test for Structural Stability in the Linear Regression Model}, journal={Journal of "
+        "Econometrics}, volume={40}, number={2}, pages={307--318}, year={1989}}"
+    ),
+    "plobergerkramer1992": (
+        "@article{plobergerkramer1992, author={Ploberger, Werner and Kr{\\\"a}mer, Walter}, title={The CUSUM Test "
+        "with OLS Residuals}, journal={Econometrica}, volume={60}, number={2}, pages={271--285}, year={1992}}"
+    ),
+    "chuhornikkuan1995": (
+        "@article{chuhornikkuan1995, author={Chu, Chia-Shang James and Hornik, Kurt and Kuan, Chung-Ming}, "
+        "title={MOSUM Tests for Parameter Constancy}, journal={Biometrika}, volume={82}, number={3}, "
+        "pages={603--617}, year={1995}}"
+    ),
+    "chuhornikkuan1995b": (
+        "@article{chuhornikkuan1995b, author={Chu, Chia-Shang James and Hornik, Kurt and Kuan, Chung-Ming}, "
+        "title={The Moving-Estimates Test for Parameter Stability}, journal={Econometric Theory}, volume={11}, "
+        "number={4}, pages={699--720}, year={1995}}"
+    ),
+    "kuanhornik1995": (
+        "@article{kuanhornik1995, author={Kuan, Chung-Ming and Hornik, Kurt}, title={The Generalized Fluctuation "
+        "Test: A Unifying View}, journal={Econometric Reviews}, volume={14}, number={2}, pages={135--161}, "
+        "year={1995}}"
+    ),
+    "zeileis2002": (
+        "@article{zeileis2002, author={Zeileis, Achim and Leisch, Friedrich and Hornik, Kurt and Kleiber, "
+        "Christian}, title={strucchange: An R Package for Testing for Structural Change in Linear Regression "
+        "Models}, journal={Journal of Statistical Software}, volume={7}, number={2}, pages={1--38}, year={2002}}"
+    ),
+    "zeileishornik2007": (
+        "@article{zeileishornik2007, author={Zeileis, Achim and Hornik, Kurt}, title={Generalized M-Fluctuation "
+        "Tests for Parameter Instability}, journal={Statistica Neerlandica}, volume={61}, number={4}, "
+        "pages={488--508}, year={2007}}"
+    ),
+    "chustinchcombewhite1996": (
+        "@article{chustinchcombewhite1996, author={Chu, Chia-Shang James and Stinchcombe, Maxwell and White, "
+        "Halbert}, title={Monitoring Structural Change}, journal={Econometrica}, volume={64}, number={5}, "
+        "pages={1045--1065}, year={1996}}"
+    ),
+    "leischhornikkuan2000": (
+        "@article{leischhornikkuan2000, author={Leisch, Friedrich and Hornik, Kurt and Kuan, Chung-Ming}, "
+        "title={Monitoring Structural Changes with the Generalized Fluctuation Test}, journal={Econometric "
+        "Theory}, volume={16}, number={6}, pages={835--854}, year={2000}}"
+    ),
+    "zeileis2005": (
+        "@article{zeileis2005, author={Zeileis, Achim and Leisch, Friedrich and Kleiber, Christian and Hornik, "
+        "Kurt}, title={Monitoring Structural Change in Dynamic Econometric Models}, journal={Journal of Applied "
+        "Econometrics}, volume={20}, number={1}, pages={99--121}, year={2005}}"
+    ),
+    "inclantiao1994": (
+        "@article{inclantiao1994, author={Incl{\\'a}n, Carla and Tiao, George C.}, title={Use of Cumulative Sums "
+        "of Squares for Retrospective Detection of Changes of Variance}, journal={Journal of the American "
+        "Statistical Association}, volume={89}, number={427}, pages={913--923}, year={1994}}"
+    ),
+    "sanso2004": (
+        "@article{sanso2004, author={Sans{\\'o}, Andreu and Arag{\\'o}, Vicent and Carrion-i-Silvestre, Josep "
+        "Llu{\\'i}s}, title={Testing for Changes in the Unconditional Variance of Financial Time Series}, "
+        "journal={Revista de Econom{\\'i}a Financiera}, volume={4}, pages={32--53}, year={2004}}"
+    ),
+    "kulpergeryu2005": (
+        "@article{kulpergeryu2005, author={Kulperger, Reg and Yu, Hao}, title={High Moment Partial Sum Processes "
+        "of Residuals in GARCH Models and Their Applications}, journal={Annals of Statistics}, volume={33}, "
+        "number={5}, pages={2395--2422}, year={2005}}"
+    ),
 }
 
 
