@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BaiPerronFit"]
 
-KEYS = ("baiperron1998", "baiperron2003", "bai1997")
+KEYS = ("baiperron1998", "baiperron2003", "bai1997", "bai1997one")
 CRITERION_KEYS = {"lwz": "liuwuzidek1997", "bic": "yao1988", "kt": "kurozumi2011"}
 
 

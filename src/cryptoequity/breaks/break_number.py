@@ -201,23 +201,25 @@ class NumberOfBreaks:
             )
         return [*out, weighted]
 
-    def _weighted(self, values: Array, alpha: float) -> float:
+    def _weighted(self, values: Array, alpha: float, laws: list[TrimmedLaw] | None = None) -> float:
         """Largest of F(m) c(alpha, 1) / c(alpha, m)."""
-        critical = np.array([self.law(m + 1).critical(alpha) for m in range(values.size)])
+        known = [self.law(m + 1) for m in range(values.size)] if laws is None else laws
+        critical = np.array([law.critical(alpha) for law in known])
         return float(np.max(values * critical[0] / critical))
 
     def _weighted_pvalue(self, values: Array, law: TrimmedLaw) -> float:
         """Least level at which the statistic with the weights of that level rejects."""
         if not np.isfinite(values).all():
             return float("nan")
+        laws = [self.law(m + 1) for m in range(values.size)]
         levels = 1.0 - PROBABILITIES[::-1]
-        excess = np.array([self._weighted(values, a) - law.critical(a) for a in levels])
+        excess = np.array([self._weighted(values, a, laws) - law.critical(a) for a in levels])
         rejects = np.flatnonzero(excess >= 0.0)
         if not rejects.size:
             return 1.0
         first = int(rejects[0])
         if first == 0:
-            return law.pvalue(self._weighted(values, float(levels[0])))
+            return law.pvalue(self._weighted(values, float(levels[0]), laws))
         # where the excess changes sign, linear in the log of the level
         low, high = excess[first - 1], excess[first]
         share = -low / (high - low)

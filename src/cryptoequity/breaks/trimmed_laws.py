@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -59,11 +60,18 @@ def tabulated(family: str) -> Mapping[str, LimitLaw]:
         return {}
 
 
-def tabulated_trims(family: str, stem: str) -> list[float]:
-    """Trimmings at which ``stem`` is tabulated."""
-    pattern = re.compile(re.escape(stem) + r"\.trim(\d\.\d+)$")
-    found = (pattern.match(key) for key in tabulated(family))
-    return sorted({float(match.group(1)) for match in found if match})
+def tabulated_trims(family: str, stem: str) -> tuple[float, ...]:
+    """Trimmings at which ``stem`` is tabulated, in order."""
+    return _trims_by_stem(family).get(stem, ())
+
+
+@cache
+def _trims_by_stem(family: str) -> dict[str, tuple[float, ...]]:
+    pattern = re.compile(r"(.+)\.trim(\d\.\d+)$")
+    found: dict[str, list[float]] = {}
+    for match in filter(None, map(pattern.match, tabulated(family))):
+        found.setdefault(match.group(1), []).append(float(match.group(2)))
+    return {stem: tuple(sorted(trims)) for stem, trims in found.items()}
 
 
 def trimmed_law(
@@ -83,7 +91,7 @@ def trimmed_law(
         )
     else:
         above = int(np.searchsorted(trims, trim))
-        corners = trims[above - 1 : above + 1]
+        corners = list(trims[above - 1 : above + 1])
         share = (trim - corners[0]) / (corners[1] - corners[0])
         weights = [1.0 - share, share]
     table = tabulated(family)
