@@ -396,12 +396,12 @@ _BIBLIOGRAPHY = {
         "pages={1--15}, year={1969}}"
     ),
     "plobergerkramerkontrus1989": (
-        "@article{plobergerkramerkontrus1989, author={Ploberger, Werner and Kr{\\\"a}mer, Walter and Kontrus, "
+        '@article{plobergerkramerkontrus1989, author={Ploberger, Werner and Kr{\\"a}mer, Walter and Kontrus, '
         "Karl}, title={A New Test for Structural Stability in the Linear Regression Model}, journal={Journal of "
         "Econometrics}, volume={40}, number={2}, pages={307--318}, year={1989}}"
     ),
     "plobergerkramer1992": (
-        "@article{plobergerkramer1992, author={Ploberger, Werner and Kr{\\\"a}mer, Walter}, title={The CUSUM Test "
+        '@article{plobergerkramer1992, author={Ploberger, Werner and Kr{\\"a}mer, Walter}, title={The CUSUM Test '
         "with OLS Residuals}, journal={Econometrica}, volume={60}, number={2}, pages={271--285}, year={1992}}"
     ),
     "chuhornikkuan1995": (
@@ -412,7 +412,7 @@ _BIBLIOGRAPHY = {
     "chuhornikkuan1995b": (
         "@article{chuhornikkuan1995b, author={Chu, Chia-Shang James and Hornik, Kurt and Kuan, Chung-Ming}, "
         "title={The Moving-Estimates Test for Parameter Stability}, journal={Econometric Theory}, volume={11}, "
-        "number={4}, pages={699--720}, year={1995}}"
+        "number={4}, year={1995}}"
     ),
     "kuanhornik1995": (
         "@article{kuanhornik1995, author={Kuan, Chung-Ming and Hornik, Kurt}, title={The Generalized Fluctuation "
