@@ -273,12 +273,13 @@ class QuPerronFit(DatedMixin):
 
         Moving the date by one row changes the log-likelihood by :math:`\ell_t(\theta_{j+1})-\ell_t(\theta_j)`, with a
         mean that is minus a Kullback–Leibler distance and a variance; normed by them the estimate follows Bai's (1997)
-        argmax. The variance is that of normal errors with "gaussian", that of the sample with "robust". Ends beyond
-        the sample are the sample's; NaN where one side's share of the law is below the tail asked for.
+        argmax. The variance is that of normal errors with "gaussian", that of the sample with "robust".
 
         Returns
         -------
-        frame by break: position, lower, upper (rows), and their labels date, first, last.
+        pd.DataFrame : ``lower``, ``break``, ``upper`` (labels of first rows of the new regime; missing beyond the
+            sample) and ``lower_position``, ``position``, ``upper_position``, which may lie beyond it; NaN, with a
+            warning, where one side's share of the law is below the tail asked for.
         """
         if not 0.0 < level < 1.0:
             raise SpecError(f"level={level!r}: between 0 and 1, e.g. 0.95.")
@@ -286,21 +287,22 @@ class QuPerronFit(DatedMixin):
         for j, position in enumerate(self.positions):
             scale, xi, omega = date_law(self.system, self.regimes, self.positions, j, self.spec.cov_type)
             low, high = date_interval(position, scale, xi, omega, level)
-            row: dict[str, Any] = {"position": position, "date": self.index[position]}
             if math.isnan(low):
                 warnings.warn(
-                    f"break {j + 1}: the two regimes differ so much in their pull on the date that a {level:.0%} "
-                    "interval is not defined.",
+                    f"break {j + 1} ({label(self.index[position])}): the law of the date does not pin an interval of "
+                    f"{level:.0%}; the regimes differ too much in variance.",
                     CryptoEquityWarning,
                     stacklevel=2,
                 )
-                row |= {"lower": math.nan, "upper": math.nan, "first": None, "last": None}
-            else:
-                low, high = max(low, 0.0), min(high, self.nobs - 1.0)
-                row |= {"lower": low, "upper": high, "first": self.index[int(low)], "last": self.index[int(high)]}
-            rows.append(row)
-        columns = ["position", "lower", "upper", "date", "first", "last"]
+            rows.append((self._label(low), self.index[position], self._label(high), low, float(position), high))
+        columns = ["lower", "break", "upper", "lower_position", "position", "upper_position"]
         return pd.DataFrame(rows, columns=columns, index=pd.RangeIndex(1, len(rows) + 1, name="break"))
+
+    def _label(self, position: float) -> Any:
+        # a missing label beats the label of another date
+        if 0 <= position < self.nobs:
+            return self.index[int(position)]
+        return pd.NaT if isinstance(self.index, pd.DatetimeIndex) else pd.NA
 
     def summary(self) -> Table:
         """Return dates, tests and regimes as a table."""
@@ -310,9 +312,11 @@ class QuPerronFit(DatedMixin):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", CryptoEquityWarning)
                 bounds = self.conf_int()
-            for date, first, last in zip(bounds["date"], bounds["first"], bounds["last"], strict=True):
-                span = "not defined" if first is None else f"{label(first)} to {label(last)}"
-                notes.append(f"first observation of the new regime {label(date)}, 95 % interval {span}")
+            for j, position in enumerate(self.positions):
+                ends = [float(bounds[end].iloc[j]) for end in ("lower_position", "upper_position")]
+                words = [label(self.index[int(v)]) if 0 <= v < self.nobs else "beyond the sample" for v in ends]
+                span = "interval not pinned" if math.isnan(ends[0]) else f"95 % interval {words[0]} to {words[1]}"
+                notes.append(f"break {j + 1}: {label(self.index[position])}; {span}")
         frame = self.to_frame()
         for place, number in enumerate(frame.index):
             parts = [f"{key} {format_number(float(frame[key].iloc[place]), 3)}" for key in frame.columns[3:]]

@@ -120,8 +120,7 @@ def read_system(data: Any, exog: Any, min_obs: int) -> System:
 
 def coefficients_of(y: Array, x: Array) -> Array:
     """Least-squares coefficients (K, N)."""
-    out: Array = np.linalg.lstsq(x, y, rcond=None)[0]
-    return out
+    return np.asarray(np.linalg.lstsq(x, y, rcond=None)[0], np.float64)
 
 
 def _whiten(y: Array, covariance: Array) -> Array:

@@ -5,6 +5,7 @@ by ending a notebook cell with ``.figure``, keep it with ``.figure.savefig(…)`
 the figure. Colors are told apart by color-blind readers and in print, and the text can be read at 8 cm of width.
 """
 
+from .breaks import breaks, explosive, fluctuation, interdependence, monitoring, phases, segments
 from .canvas import FORMATS, render
 from .claims import hypotheses, null_distribution, specification_curve
 from .correlations import correlation_paths, hedge_path, news_impact_surface, risk_backtest
@@ -16,20 +17,27 @@ from .verdict import overview, pair_path
 
 __all__ = [
     "FORMATS",
+    "breaks",
     "correlation_path",
     "correlation_paths",
     "draw",
+    "explosive",
+    "fluctuation",
     "hedge_path",
     "hypotheses",
+    "interdependence",
     "margin",
+    "monitoring",
     "news_impact_surface",
     "null_distribution",
     "overview",
     "pair_path",
+    "phases",
     "prices_and_relative_strength",
     "render",
     "rerating",
     "risk_backtest",
+    "segments",
     "specification_curve",
     "transition",
     "transition_curve",

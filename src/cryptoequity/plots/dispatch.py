@@ -5,6 +5,12 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
+from ..breaks.contagion import InterdependenceFit
+from ..breaks.explosive import ExplosiveTest
+from ..breaks.explosive_monitor import ExplosiveMonitoring
+from ..breaks.monitoring import MonitorFit
+from ..breaks.phases import PhasesFit
+from ..breaks.results import BreakTest, DatedMixin
 from ..claim import ReRating, Verdict
 from ..correlation import CorrelationFit
 from ..correlation.stcc import TransitionFit
@@ -12,6 +18,7 @@ from ..covariance import CovarianceFit
 from ..errors import SpecError
 from ..estimation.results import TestResult
 from ..volatility import ArchMargin, MarginFit, Margins
+from .breaks import breaks, explosive, fluctuation, interdependence, monitoring, phases, segments
 from .claims import null_distribution
 from .correlations import correlation_paths
 from .episodes import rerating
@@ -34,6 +41,12 @@ def draw(thing: object, **options: Any) -> Any:  # noqa: ARG001 - named for the 
     `CovarianceFit`           `correlation_paths`, with ``pair=(i, j)``
     `ReRating`                `rerating`
     `TestResult`              `null_distribution`
+    `BreakTest`               `fluctuation`; `null_distribution` where there is no path
+    `ExplosiveTest`           `explosive`
+    `MonitorFit`, `ExplosiveMonitoring`  `monitoring`
+    `PhasesFit`               `phases`
+    `InterdependenceFit`      `interdependence`
+    other dated fits          `breaks`; `segments` where dates have no intervals
     `Verdict`                 `overview`
     ========================= ================================
 
@@ -46,7 +59,8 @@ def draw(thing: object, **options: Any) -> Any:  # noqa: ARG001 - named for the 
     SpecError : nothing is known to draw for this type.
     """
     raise SpecError(
-        f"there is no picture of a {type(thing).__name__}; draw margins, correlation fits, episodes, tests or verdicts."
+        f"there is no picture of a {type(thing).__name__}; draw margins, correlation fits, breaks, episodes, tests or "
+        "verdicts."
     )
 
 
@@ -88,6 +102,37 @@ def _(thing: ReRating, **options: Any) -> Any:
 @draw.register
 def _(thing: TestResult, **options: Any) -> Any:
     return null_distribution(thing, **options)
+
+
+@draw.register
+def _(thing: BreakTest, **options: Any) -> Any:
+    return null_distribution(thing, **options) if thing.path is None else fluctuation(thing, **options)
+
+
+@draw.register
+def _(thing: ExplosiveTest, **options: Any) -> Any:
+    return explosive(thing, **options)
+
+
+@draw.register(MonitorFit)
+@draw.register(ExplosiveMonitoring)
+def _(thing: MonitorFit | ExplosiveMonitoring, **options: Any) -> Any:
+    return monitoring(thing, **options)
+
+
+@draw.register
+def _(thing: DatedMixin, **options: Any) -> Any:
+    return breaks(thing, **options) if hasattr(thing, "conf_int") else segments(thing, **options)
+
+
+@draw.register
+def _(thing: PhasesFit, **options: Any) -> Any:
+    return phases(thing, **options)
+
+
+@draw.register
+def _(thing: InterdependenceFit, **options: Any) -> Any:
+    return interdependence(thing, **options)
 
 
 @draw.register
