@@ -290,7 +290,7 @@ def fluctuation_test(
         options |= {"bandwidth": bandwidth, "window": size}
     name, key = {
         "recursive": ("fluctuation test of recursive estimates", "plobergerkramerkontrus1989"),
-        "moving": ("fluctuation test of moving estimates", "chuhornikkuan1995"),
+        "moving": ("fluctuation test of moving estimates", "chuhornikkuan1995b"),
         "score": ("fluctuation test of scores", "zeileishornik2007"),
         "score-moving": ("fluctuation test of moving sums of scores", "zeileishornik2007"),
     }[kind]

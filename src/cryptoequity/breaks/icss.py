@@ -27,7 +27,7 @@ __all__ = ["ICSS", "ICSSFit", "segment", "variance_break_test"]
 
 NAMES = {"it": "Inclán–Tiao test", "kappa1": "κ1 test", "kappa2": "κ2 test"}
 KEYS = {"it": ("inclantiao1994",), "kappa1": ("sanso2004",), "kappa2": ("sanso2004",)}
-ROBUST = {"garch": "", "asymptotic": "", "residuals": ""}
+ROBUST = {"garch": "", "garch-split": "", "asymptotic": "", "residuals": ""}
 PASSES = 50
 NULL = GARCH(dist="t")
 
@@ -99,7 +99,7 @@ def variance_break_test(
     }
     if law.null is not None:
         detail["persistence of the fitted null"] = law.null.persistence
-    if law.kind == "garch":
+    if law.draws.size:
         detail["draws that failed"] = law.failed
     return BreakTest(
         name=f"{NAMES[test]} of a constant variance" + (", of GARCH residuals" if law.kind == "residuals" else ""),
@@ -164,7 +164,7 @@ class ICSS:
         check_bandwidth(self.test, self.bandwidth)
         if not 0.0 < self.alpha <= 0.5:
             raise SpecError(f"alpha={self.alpha!r}: a probability up to .5.")
-        if self.calibration == "garch" and self.alpha * (self.draws + 1) < 1.0:
+        if self.calibration.startswith("garch") and self.alpha * (self.draws + 1) < 1.0:
             raise SpecError(f"draws={self.draws}: a level of {self.alpha} needs {int(1 / self.alpha)} at least.")
 
     def fit(self, returns: Any) -> ICSSFit:
@@ -370,9 +370,7 @@ def segment(
     return positions, passes, False
 
 
-def _read(
-    returns: Any, test: str, bandwidth: int | str | None, min_size: int, center: bool
-) -> tuple[Series, Array]:
+def _read(returns: Any, test: str, bandwidth: int | str | None, min_size: int, center: bool) -> tuple[Series, Array]:
     check_bandwidth(test, bandwidth)
     if not isinstance(min_size, int | np.integer) or isinstance(min_size, bool) or min_size < 2:
         raise SpecError(f"min_size={min_size!r}: a whole number of observations, at least 2.")
@@ -385,7 +383,7 @@ def _read(
 
 
 def _reached(law: Calibration, level: float) -> bool:
-    return law.kind != "garch" or level * (law.draws.shape[0] - law.failed + 1) >= 1.0
+    return not law.draws.size or level * (law.draws.shape[0] - law.failed + 1) >= 1.0
 
 
 def _warn(law: Calibration, name: str) -> None:

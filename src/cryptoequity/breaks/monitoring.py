@@ -273,7 +273,10 @@ class MonitorFit(Drawn):
         spec = self.spec
         end = "no end" if self.horizon is None else f"row {self.horizon} (period {spec.period:g})"
         rows = [
-            ("history", f"{self.history_size} rows, {label(self.index[0])} to {label(self.index[self.history_size - 1])}"),
+            (
+                "history",
+                f"{self.history_size} rows, {label(self.index[0])} to {label(self.index[self.history_size - 1])}",
+            ),
             ("p-value of a stable history (OLS-CUSUM)", format_number(self.history_pvalue)),
             ("rows watched", str(self.monitored)),
             ("end of monitoring", end),
@@ -333,7 +336,7 @@ def process_at(spec: Monitor, data: Regression, nobs: int, coefficients: Array, 
         return out
     width = data.x.shape[1]
     # in coordinates in which the history is orthonormal, few digits are lost
-    r = np.linalg.qr(data.x[:nobs], mode="r")
+    _, r = np.linalg.qr(data.x[:nobs])
     q = np.linalg.solve(r.T, data.x.T).T
     errors = data.y - data.x @ coefficients
     products = processes.sums(np.einsum("ti,tj->tij", q, q))

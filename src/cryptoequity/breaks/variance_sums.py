@@ -20,11 +20,21 @@ from ..estimation.params import Array
 from ..volatility import EGARCH, GARCH
 from ..volatility.garch import climb_margin, simulate_margin
 
-__all__ = ["CALIBRATIONS", "Calibration", "GarchNull", "TESTS", "calibrate", "check_bandwidth", "fit_null"]
-__all__ += ["peak", "variance_process"]
+__all__ = [
+    "CALIBRATIONS",
+    "TESTS",
+    "Calibration",
+    "GarchNull",
+    "calibrate",
+    "check_bandwidth",
+    "fit_null",
+    "peak",
+    "rescaled",
+    "variance_process",
+]
 
 TESTS = ("it", "kappa1", "kappa2")
-CALIBRATIONS = ("garch", "asymptotic", "residuals")
+CALIBRATIONS = ("garch", "garch-split", "asymptotic", "residuals")
 BURN = 1000  # observations before a drawn sample, so that it begins anywhere in the law of the variance
 
 
@@ -105,7 +115,7 @@ class GarchNull:
 
     @property
     def persistence(self) -> float:
-        """alpha + gamma/2 + beta, or beta of EGARCH: near one where a break has been absorbed."""
+        """Return alpha + gamma/2 + beta, or beta of EGARCH: near one where a break has been absorbed."""
         weight = {"alpha": 0.0 if self.spec.exponential else 1.0, "gamma": 0.0 if self.spec.exponential else 0.5}
         total = 0.0
         for name, value in self.params.items():
@@ -135,6 +145,17 @@ def fit_null(returns: Array, spec: GARCH | EGARCH) -> GarchNull:
     return GarchNull(spec, optimum, tuple(lik.layout.names), z, pool, start, unit)
 
 
+def rescaled(returns: Array, test: str, bandwidth: int | str | None, min_size: int, center: bool) -> Array:
+    """Returns with the same variance on both sides of the date that max |D_k| points to."""
+    mean = float(returns.mean())
+    e = returns - mean if center else returns
+    at, _ = peak(e, test, bandwidth, min_size)
+    out = e.copy()
+    for part in (slice(0, at), slice(at, None)):
+        out[part] *= np.sqrt(np.mean(e**2) / np.mean(e[part] ** 2))
+    return out + mean if center else out
+
+
 @dataclass(frozen=True, eq=False)
 class Calibration:
     """Law of max |D_k| by the length of the segment.
@@ -152,7 +173,7 @@ class Calibration:
 
     def critical(self, nobs: int, alpha: float) -> float:
         """Value a statistic of ``nobs`` observations must exceed; between two lengths, linear in their logarithm."""
-        if self.kind != "garch":
+        if not self.draws.size:
             return float(kolmogi(alpha))
         values = []
         for column in self.draws.T:
@@ -165,7 +186,7 @@ class Calibration:
 
     def pvalue(self, statistic: float, nobs: int) -> float:
         """Upper tail of a statistic of ``nobs`` observations."""
-        if self.kind != "garch":
+        if not self.draws.size:
             return float(kolmogorov(statistic))
         return self._between(nobs, np.array([bootstrap.pvalue(statistic, column) for column in self.draws.T]))
 
@@ -180,7 +201,7 @@ class Calibration:
     @property
     def words(self) -> str:
         """The law, for a table."""
-        if self.kind == "garch" and self.null is not None:
+        if self.draws.size and self.null is not None:
             return f"{self.draws.shape[0]} samples of the fitted {self.null.spec.name} with resampled shocks"
         return "sup of a Brownian bridge (Kolmogorov)"
 
@@ -232,7 +253,10 @@ def calibrate(
     check_option("calibration", kind, CALIBRATIONS)
     if kind == "asymptotic":
         return Calibration(kind)
-    fitted = fit_null(returns, null)
+    if kind == "garch-split":
+        fitted = fit_null(rescaled(returns, test, bandwidth, min_size, center), null)
+    else:
+        fitted = fit_null(returns, null)
     if kind == "residuals":
         return Calibration(kind, fitted)
     if draws < bootstrap.FEWEST:
