@@ -77,4 +77,6 @@ def episode_frame(episodes: Sequence[Episode], levels: Array, index: pd.Index) -
     if isinstance(index, pd.DatetimeIndex):
         for column in ("start", "peak", "last", "end"):
             frame[column] = pd.DatetimeIndex(frame[column], dtype=index.dtype)
+    else:
+        frame["end"] = pd.Series([row["end"] for row in rows], frame.index, dtype=object)  # whole numbers stay whole
     return frame

@@ -1,7 +1,7 @@
 r"""Series without explosive roots, drawn many times, and the recursive Dickey–Fuller statistics of the draws.
 
-Three worlds: the walk whose steps are those of the sample with random signs, in their order (`WildWalk`); the walk with
-autoregressive steps (`SieveWalk`); the walk with independent normal steps (`PlainWalk`).
+Two worlds: the walk whose steps are those of the sample, or the residuals of their autoregression, times random signs
+in their order (`BootstrapWalk`), and the walk with independent normal steps (`PlainWalk`).
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from ..estimation.params import Array
 from ..kernels.explosive import adf_paths_lagged, adf_paths_walk, adf_prefixes
 
 __all__ = [
+    "BootstrapWalk",
     "NullPaths",
     "PlainWalk",
-    "SieveWalk",
-    "WildWalk",
     "World",
     "autoregression_of_steps",
     "multipliers",
     "null_paths",
+    "sieve_walk",
     "simulated_paths",
+    "wild_walk",
 ]
 
 MULTIPLIERS = ("rademacher", "normal")
@@ -52,24 +53,11 @@ def multipliers(kind: str, count: int, rng: np.random.Generator) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class WildWalk:
-    r"""Changes :math:`w_t\Delta y_t` in their order (Harvey, Leybourne, Sollis and Taylor 2016).
-
-    The volatility of every date stays at its date, whatever made it.
-    """
-
-    changes: Array = field(repr=False)
-    multiplier: str = "rademacher"
-
-    def draw(self, rng: np.random.Generator) -> Array:
-        """Changes of one series, (T - 1,)."""
-        out: Array = multipliers(self.multiplier, self.changes.size, rng) * self.changes
-        return out
-
-
-@dataclass(frozen=True, eq=False)
-class SieveWalk:
+class BootstrapWalk:
     r"""Changes :math:`\Delta y^*_t=\sum_j\hat\phi_j\Delta y^*_{t-j}+w_t\hat e_t`, begun at the changes observed.
+
+    The volatility of every date stays at its date, whatever made it. `wild_walk` has no autoregression and
+    :math:`\hat e_t=\Delta y_t` (Harvey, Leybourne, Sollis and Taylor 2016).
 
     Attributes
     ----------
@@ -97,6 +85,20 @@ class SieveWalk:
         poly = np.concatenate([[1.0], -self.phi])
         state = lfiltic([1.0], poly, self.start[::-1])
         return np.concatenate([self.start, lfilter([1.0], poly, shocks, zi=state)[0]])
+
+
+def wild_walk(changes: Array, multiplier: str = "rademacher", future: int = 0) -> BootstrapWalk:
+    """The changes themselves times random numbers."""
+    none = np.empty(0)
+    return BootstrapWalk(none, changes, none, multiplier, future=future)
+
+
+def sieve_walk(
+    changes: Array, lag: int, multiplier: str = "rademacher", resample: bool = False, future: int = 0
+) -> BootstrapWalk:
+    """The autoregression of the changes, its residuals times random numbers; see `autoregression_of_steps`."""
+    phi, residuals = autoregression_of_steps(changes, lag)
+    return BootstrapWalk(phi, residuals, changes[:lag], multiplier, resample, future)
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def autoregression_of_steps(changes: Array, lag: int) -> tuple[Array, Array]:
 
 @dataclass(frozen=True, eq=False)
 class NullPaths:
-    """Statistics of the draws by date: ``badf`` (B, M) from the first row on, ``bsadf`` (B, M) over all starts or None."""
+    """Statistics of the draws by date: ``badf`` (B, M) from the first row, ``bsadf`` (B, M) over all starts or None."""
 
     badf: Array = field(repr=False)
     bsadf: Array | None = field(repr=False)

@@ -1,0 +1,425 @@
+r"""Tests for explosive roots: recursive right-tailed Dickey–Fuller regressions (Phillips, Shi and Yu 2015).
+
+.. math:: \Delta y_t=\alpha+\beta y_{t-1}+\textstyle\sum_{i\le p}\phi_i\Delta y_{t-i}+\varepsilon_t,\qquad
+          t=r_1,\dots,r_2
+
+with the t-statistic of :math:`\beta` over every window :math:`[r_1,r_2]` of at least w rows.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import CryptoEquityWarning, DataError, SpecError, check_option
+from ..estimation.bootstrap import pvalue as share_beyond
+from ..estimation.params import Array
+from ..estimation.results import FILTERED
+from ..kernels.explosive import adf_paths
+from ..table import Table, format_number
+from .bubble_dates import date_episodes, episode_frame, shortest_episode
+from .explosive_null import MULTIPLIERS, NullPaths, null_paths, sieve_walk, simulated_paths, wild_walk
+from .limits import LEVELS
+from .results import BreakTest, label
+from .sample import Series, read_series
+
+__all__ = ["ExplosiveTest", "choose_lag", "default_window", "explosive_paths", "gsadf_test", "read_levels"]
+
+KINDS = ("gsadf", "sadf", "adf")
+PVALUES = ("wild", "sieve", "simulated")
+CRITICAL = ("pointwise", "psy", "family")
+STATIONARY = 0.5  # a level whose autocorrelation is lower is a series of returns
+
+_NAMES = {
+    "gsadf": "GSADF test of an explosive root",
+    "sadf": "SADF test of an explosive root",
+    "adf": "Right-tailed ADF test of an explosive root",
+}
+_ALTERNATIVES = {
+    "gsadf": "the root is above one in some stretch of the sample, or in several.",
+    "sadf": "the root is above one in some stretch of the sample.",
+    "adf": "the root is above one over the whole sample.",
+}
+_KEYS = {
+    "wild": ("phillipsshiyu2015", "hlst2016"),
+    "sieve": ("phillipsshiyu2015", "phillipsshi2020"),
+    "simulated": ("phillipsshiyu2015",),
+}
+_ROBUSTNESS = {
+    "wild": "ROBUST_WILD",
+    "sieve": "ROBUST_SIEVE",
+    "simulated": "ROBUST_SIMULATED",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ExplosivePaths:
+    """Recursive statistics of one series; element m ends at observation lag + window + m.
+
+    Attributes
+    ----------
+    badf : (M,) windows from the first row. bsadf : (M,) suprema over the starts.
+    starts : (M,) first observation of the window that attains the supremum.
+    """
+
+    badf: Array = field(repr=False)
+    bsadf: Array = field(repr=False)
+    starts: Any = field(repr=False)
+    lag: int
+    window: int
+
+
+@dataclass(frozen=True, eq=False)
+class ExplosiveTest(BreakTest):
+    """What `gsadf_test` found.
+
+    ``path`` is the sequence behind the statistic (`bsadf`, or `badf` for "sadf"; None for "adf") and ``boundary`` the
+    constant it stays below at all dates together with probability 95 % under the null.
+
+    Attributes
+    ----------
+    adf, sadf, gsadf : the three statistics, whichever was asked for.
+    badf, bsadf : their sequences, by the last date of the window.
+    starts : label of the first observation of the window behind each `bsadf`.
+    pointwise : critical values of each date alone, one column a level.
+    psy : quantiles of SADF by sample size, the sequence of Phillips, Shi and Yu; empty unless for "gsadf".
+    levels : the series tested.
+    lag, window : lagged differences, and fewest rows of a regression.
+    """
+
+    adf: float = math.nan
+    sadf: float = math.nan
+    gsadf: float = math.nan
+    badf: pd.Series = field(default_factory=lambda: pd.Series(dtype=float), repr=False)
+    bsadf: pd.Series = field(default_factory=lambda: pd.Series(dtype=float), repr=False)
+    starts: pd.Series = field(default_factory=lambda: pd.Series(dtype=object), repr=False)
+    pointwise: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    psy: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    levels: pd.Series = field(default_factory=lambda: pd.Series(dtype=float), repr=False)
+    lag: int = 0
+    window: int = 0
+
+    def critical(self, critical: str = "pointwise", level: float = 0.05) -> pd.Series:
+        """Critical sequence by date.
+
+        Parameters
+        ----------
+        critical : "pointwise" is exceeded with probability ``level`` at each date, hence somewhere far more often;
+            "family" is the constant exceeded anywhere with probability ``level``; "psy" lies between them: Phillips,
+            Shi and Yu (2015) and exuber compare BSADF at a date with the quantile of SADF for a sample that ends
+            there, which is not the quantile of BSADF itself but larger (about 1.27 against .58 for T = 100, 5 %).
+        level : .10, .05 or .01.
+
+        Raises
+        ------
+        SpecError : "psy" for another test than "gsadf".
+        """
+        check_option("critical", critical, CRITICAL)
+        check_option("level", level, LEVELS)
+        if critical == "psy":
+            if self.psy.empty:
+                raise SpecError("critical='psy' is the sequence for BSADF; use kind='gsadf', or critical='pointwise'.")
+            return self.psy[level].rename("psy")
+        if critical == "family":
+            return pd.Series(self.critical_values[level], self.pointwise.index, name="family")
+        return self.pointwise[level].rename("pointwise")
+
+    def episodes(
+        self, min_duration: str | int = "log", critical: str = "pointwise", level: float = 0.05
+    ) -> pd.DataFrame:
+        """Stretches in which the sequence is above its critical values.
+
+        Parameters
+        ----------
+        min_duration : shortest stretch in dates; "log" is log T.
+        critical, level : see `critical`. With "pointwise" a sample without any explosive root has such stretches too;
+            with "family" one sample in twenty has.
+
+        Returns
+        -------
+        DataFrame : ``start`` (first date above), ``peak``, ``last`` (last date above), ``end`` (first date below
+            again, missing while ``open``), ``duration`` (dates above), ``move`` ("up" or "down": the statistic is the
+            same for a bubble and for a collapse), ``change`` of the series to the peak, ``open``.
+
+        Raises
+        ------
+        SpecError : for ``kind="adf"``, which dates nothing.
+        """
+        if self.path is None:
+            raise SpecError("kind='adf' looks at the whole sample only and dates nothing; use kind='gsadf'.")
+        runs = date_episodes(
+            self.path.to_numpy(),
+            self.critical(critical, level).to_numpy(),
+            shortest_episode(min_duration, self.nobs),
+        )
+        many = len(self.path)
+        return episode_frame(runs, self.levels.to_numpy()[-many - 1 :], self.path.index)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The sequences with their 5 % critical values and the window behind each supremum, by date."""
+        frame = pd.DataFrame({"badf": self.badf, "bsadf": self.bsadf, "window start": self.starts})
+        if self.path is not None:
+            frame["pointwise"] = self.critical("pointwise")
+            if len(self.psy):
+                frame["psy"] = self.critical("psy")
+            frame["family"] = self.critical("family")
+        return frame
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able content; arrays are left out."""
+        return super().to_dict() | {"adf": self.adf, "sadf": self.sadf, "gsadf": self.gsadf}
+
+    def summary(self) -> Table:
+        """Return the test as a table."""
+        plain = super().summary()
+        rows = list(plain.rows)
+        if self.path is not None:
+            peak = int(np.argmax(self.path.to_numpy()))
+            rows.append(("largest at", label(self.path.index[peak])))
+            if self.path is self.bsadf:
+                rows.append(("in the window from", label(self.starts.iloc[peak])))
+            for critical in CRITICAL if len(self.psy) else ("pointwise", "family"):
+                found = self.episodes(critical=critical)
+                rows.append((f"episodes, 5 % {critical}", format_number(len(found))))
+        return Table(plain.title, plain.head, tuple(rows), plain.notes)
+
+
+def gsadf_test(
+    y: Any,
+    *,
+    lag: int | str = 0,
+    window: int | None = None,
+    kind: str = "gsadf",
+    pvalue: str = "wild",
+    draws: int = 499,
+    multiplier: str = "rademacher",
+    resample: bool = False,
+    max_lag: int | None = None,
+    rng: int | np.random.Generator = 0,
+    n_jobs: int | None = None,
+) -> ExplosiveTest:
+    r"""Test a unit root against explosive stretches (Phillips, Wu and Yu 2011; Phillips, Shi and Yu 2015).
+
+    With :math:`\mathrm{ADF}_{r_1}^{r_2}` the t-statistic of :math:`\beta` in
+
+    .. math:: \Delta y_t=\alpha+\beta y_{t-1}+\textstyle\sum_{i\le p}\phi_i\Delta y_{t-i}+\varepsilon_t,\quad
+              t=r_1,\dots,r_2,
+
+    the sequences and statistics are
+
+    .. math:: \mathrm{BADF}_{r_2}=\mathrm{ADF}_1^{r_2},\quad
+              \mathrm{BSADF}_{r_2}=\sup_{r_1\le r_2-w+1}\mathrm{ADF}_{r_1}^{r_2},\quad
+              \mathrm{SADF}=\sup_{r_2}\mathrm{BADF}_{r_2},\quad
+              \mathrm{GSADF}=\sup_{r_2}\mathrm{BSADF}_{r_2}.
+
+    All are the same for :math:`a+by`, any :math:`b\ne0`: a collapse counts as well as a bubble, and
+    `ExplosiveTest.episodes` says which it was.
+
+    Parameters
+    ----------
+    y : levels: log prices, or a ratio such as price to dividend. Not returns.
+    lag : p, the same in every window, in the draws and in the critical values; "bic" or "aic" chooses it once, over
+        the whole sample.
+    window : w, fewest **rows of the regression**; by default the integer part of (.01 + 1.8/√T)T. The R package exuber
+        counts rows too; psymonitor counts observations, of which a row without lags uses two: its ``swindow0`` is
+        w + 1 here.
+    kind : "gsadf", "sadf" (windows from the first row: one bubble at most) or "adf" (the whole sample).
+    pvalue : "wild": changes times random signs, in their order (Harvey, Leybourne, Sollis and Taylor 2016), whatever
+        ``lag``; "sieve": the autoregression of the changes with ``lag`` lags, residuals times random signs (Phillips
+        and Shi 2020), for changes that are autocorrelated; "simulated": a normal walk with drift 1/T.
+    draws : B. multiplier : "rademacher" (signs) or "normal".
+    resample : the residuals of the sieve are drawn with replacement, as published; it loses the order of volatility.
+    max_lag : largest lag "bic" and "aic" look at; by default the integer part of 4(T/100)^(1/4).
+    rng, n_jobs : seed, and threads. Draws of "simulated" are kept while the process lives.
+
+    Returns
+    -------
+    ExplosiveTest
+
+    Notes
+    -----
+    NOTES_SIZE
+
+    Do not use it on returns or correlations, nor to tell a bubble from a fundamental that explodes: it reads one
+    series. Prices quoted so rarely that they stand still over a window have no regression there and are refused.
+
+    Raises
+    ------
+    DataError : missing values, a series too short for the window, a window in which the regression is not defined, an
+        explosive sieve.
+    SpecError : an unknown option.
+
+    Examples
+    --------
+    >>> import numpy as np, cryptoequity as ce
+    >>> walk = np.random.default_rng(1).standard_normal(200).cumsum()
+    >>> test = ce.gsadf_test(walk, draws=99)
+    >>> bool(test.gsadf >= test.sadf >= test.adf)
+    True
+    """
+    check_option("kind", kind, KINDS)
+    check_option("pvalue", pvalue, PVALUES)
+    check_option("multiplier", multiplier, MULTIPLIERS)
+    if resample and pvalue != "sieve":
+        raise SpecError(f"resample=True belongs to pvalue='sieve', not to {pvalue!r}.")
+    series = read_levels(y)
+    lags = read_lag(series.values, lag, max_lag)
+    rows = read_window(series, window, lags)
+    paths = explosive_paths(series, lags, rows)
+    both = kind == "gsadf"
+    if pvalue == "simulated":
+        null = simulated_paths(series.nobs, lags, rows, draws, rng, n_jobs, both)
+    else:
+        changes = np.diff(series.values)
+        wild = pvalue == "wild"
+        world = wild_walk(changes, multiplier) if wild else sieve_walk(changes, lags, multiplier, resample)
+        null = null_paths(world, lags, rows, draws, rng, n_jobs, both)
+    options = {"lag": lags, "window": rows, "kind": kind, "pvalue": pvalue, "draws": draws}
+    if pvalue != "simulated":
+        options["multiplier"] = multiplier
+    if pvalue == "sieve":
+        options["resample"] = resample
+    if isinstance(lag, str):
+        options["lag chosen by"] = lag
+    return _result(series, paths, null, kind, pvalue, options)
+
+
+def _result(
+    series: Series, paths: ExplosivePaths, null: NullPaths, kind: str, pvalue: str, options: Mapping[str, Any]
+) -> ExplosiveTest:
+    index = series.index[paths.lag + paths.window :]
+    statistics = {"adf": paths.badf[-1], "sadf": paths.badf.max(), "gsadf": paths.bsadf.max()}
+    drawn = null.statistics(kind)
+    family = {level: float(np.nanquantile(drawn, 1.0 - level)) for level in LEVELS}
+    tails = [1.0 - level for level in LEVELS]
+    bands = np.nanquantile(null.path(kind), tails, axis=0)
+    running = np.nanquantile(np.fmax.accumulate(null.badf, axis=1), tails, axis=0) if kind == "gsadf" else None
+    badf = pd.Series(paths.badf, index, name="badf")
+    bsadf = pd.Series(paths.bsadf, index, name="bsadf")
+    path = {"gsadf": bsadf, "sadf": badf, "adf": None}[kind]
+    how = {"wild": "wild bootstrap", "sieve": "sieve bootstrap", "simulated": "simulated normal walk"}[pvalue]
+    return ExplosiveTest(
+        name=_NAMES[kind],
+        null="a unit root throughout; volatility may change." if pvalue != "simulated" else "a walk with iid steps.",
+        statistic=float(statistics[kind]),
+        pvalue=share_beyond(float(statistics[kind]), drawn),
+        reference=f"{how}, {drawn.size} draws",
+        detail={"lag": paths.lag, "window, rows": paths.window},
+        alternative=_ALTERNATIVES[kind],
+        critical_values=MappingProxyType(family),
+        path=path,
+        boundary=None if path is None else pd.Series(family[0.05], index, name="boundary"),
+        nobs=series.nobs,
+        options=MappingProxyType(dict(options)),
+        robustness=_ROBUSTNESS[pvalue],
+        keys=_KEYS[pvalue] if kind == "gsadf" else ("phillipswuyu2011", *_KEYS[pvalue][1:]),
+        adf=float(statistics["adf"]),
+        sadf=float(statistics["sadf"]),
+        gsadf=float(statistics["gsadf"]),
+        badf=badf,
+        bsadf=bsadf,
+        starts=pd.Series(series.index[paths.starts], index, name="window start"),
+        pointwise=pd.DataFrame(bands.T, index, list(LEVELS)),
+        psy=pd.DataFrame() if running is None else pd.DataFrame(running.T, index, list(LEVELS)),
+        levels=pd.Series(series.values, series.index, name=series.name),
+        lag=paths.lag,
+        window=paths.window,
+    )
+
+
+def default_window(nobs: int) -> int:
+    """The integer part of (.01 + 1.8/√T)T (Phillips, Shi and Yu 2015)."""
+    return int((0.01 + 1.8 / math.sqrt(nobs)) * nobs)
+
+
+def read_levels(y: Any) -> Series:
+    """Return a series of levels, or refuse it; one that looks like returns is warned about."""
+    mark = getattr(y, "attrs", {}).get(FILTERED)
+    if mark:
+        raise DataError(f"y is a {mark}: tests for explosive roots read prices or valuation ratios.")
+    # a series of prices may well lie within [-1, 1] and is a level: the warnings for returns do not apply
+    series = read_series(y, "y", filtered="ignore", levels="ignore")
+    centered = series.values - series.values.mean()
+    slope = float(centered[1:] @ centered[:-1] / (centered @ centered))
+    if slope < STATIONARY:
+        warnings.warn(
+            f"{series.name!r} has autocorrelation {slope:.2f}: it looks like returns. Tests for explosive roots read "
+            "levels, e.g. np.log(prices).",
+            CryptoEquityWarning,
+            stacklevel=3,
+        )
+    return series
+
+
+def read_lag(values: Array, lag: int | str, max_lag: int | None) -> int:
+    """The number of lags, chosen where a criterion is named."""
+    if isinstance(lag, str):
+        check_option("lag", lag, ("bic", "aic"))
+        most = int(4.0 * (values.size / 100.0) ** 0.25) if max_lag is None else max_lag
+        return choose_lag(values, lag, _whole("max_lag", most))
+    return _whole("lag", lag)
+
+
+def _whole(name: str, value: Any, least: int = 0) -> int:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+        raise SpecError(f"{name}={value!r}: a whole number of at least {least}.")
+    return int(value)
+
+
+def read_window(series: Series, window: int | None, lag: int) -> int:
+    """Fewest rows of a regression, checked against the sample."""
+    rows = default_window(series.nobs) if window is None else _whole("window", window, 1)
+    if rows < lag + 3:
+        raise DataError(
+            f"a window of {rows} rows cannot hold a constant, the level and {lag} lag(s); use at least {lag + 3} rows."
+        )
+    have = series.nobs - 1 - lag
+    if rows > have:
+        raise DataError(f"{series.name!r}: a window of {rows} rows does not fit into the {have} there are.")
+    return rows
+
+
+def choose_lag(values: Array, criterion: str, max_lag: int) -> int:
+    r"""Lag that minimizes :math:`n\ln(\mathrm{SSR}/n)+ck`, c = ln n ("bic") or 2 ("aic"), on common rows.
+
+    One lag for all windows: chosen anew in each, the statistic would be a supremum over lags as well.
+    """
+    check_option("criterion", criterion, ("bic", "aic"))
+    changes = np.diff(values)
+    target = changes[max_lag:]
+    if target.size < max_lag + 10:
+        raise DataError(f"max_lag={max_lag} leaves {target.size} rows; use a smaller one.")
+    level = values[max_lag:-1] - values[-1]
+    past = [changes[max_lag - i : changes.size - i] for i in range(1, max_lag + 1)]
+    penalty = math.log(target.size) if criterion == "bic" else 2.0
+    scores = []
+    for lag in range(max_lag + 1):
+        design = np.column_stack([np.ones(target.size), level, *past[:lag]])
+        error = target - design @ np.linalg.lstsq(design, target, rcond=None)[0]
+        scores.append(target.size * math.log(float(error @ error) / target.size) + penalty * (lag + 2))
+    return int(np.argmin(scores))
+
+
+def explosive_paths(series: Series, lag: int, window: int, first: int | None = None) -> ExplosivePaths:
+    """Recursive statistics from observation ``first`` on; see `kernels.explosive.adf_paths`.
+
+    Raises
+    ------
+    DataError : a window in which the series does not move, or moves without error, has no statistic.
+    """
+    begin = lag + window if first is None else first
+    badf, bsadf, starts, singular, where = adf_paths(series.values, lag, window, begin)
+    if singular:
+        raise DataError(
+            f"{series.name!r}: {singular} window(s) have no regression, the first ends at "
+            f"{label(series.index[where])}: within {window} rows the series stands still or moves without error. "
+            "Use a longer window, or a series that is quoted more often."
+        )
+    return ExplosivePaths(badf, bsadf, starts, lag, window)
