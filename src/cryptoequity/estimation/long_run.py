@@ -93,7 +93,8 @@ class LongRun:
     ----------
     kernel : "bartlett" or "qs". bandwidth : S, or "andrews" for the AR(1) rule; Bartlett's S is its lags plus one.
     prewhiten : filter the moments by a VAR(1) without constant first and recolor after.
-    cap : bound on the singular values of that VAR (Andrews and Monahan 1992); None for none, as Bai and Perron.
+    cap : bound on the singular values of that VAR, of moments scaled to unit size (Andrews and Monahan 1992); None for
+        none, as Bai and Perron.
     center : subtract the mean of the moments first.
     constant_weight : weight of the first column in the bandwidth rule; 0 where it is a constant's, as Andrews has it.
     """
@@ -132,8 +133,11 @@ class LongRun:
             past, now = m[:-1], m[1:]
             slope = np.linalg.lstsq(past, now, rcond=None)[0].T
             if self.cap is not None:
-                left, values, right = np.linalg.svd(slope)
-                slope = (left * np.minimum(values, self.cap)) @ right
+                # of moments of unit size: singular values, unlike eigenvalues, depend on units
+                size = np.sqrt(np.mean(m**2, axis=0))
+                size[size == 0.0] = 1.0
+                left, values, right = np.linalg.svd(slope * size / size[:, None])
+                slope = (left * np.minimum(values, self.cap)) @ right * size[:, None] / size
             try:
                 recolor = np.linalg.inv(np.eye(width) - slope)
             except np.linalg.LinAlgError as error:
