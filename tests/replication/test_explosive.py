@@ -90,26 +90,30 @@ def test_exuber_on_weekly_prices(weekly, theirs, lag):
     compare(weekly, block, 1e-8)
 
 
-def test_exuber_dates_of_its_own_series(simulated, theirs):
+@pytest.mark.parametrize("name", ["psy1", "psy2"])
+def test_exuber_dates_with_its_critical_values(simulated, theirs, oracle, name):
     """Its numbers are 1-based rows, its ``End`` is the first date below again."""
-    for name, wanted in theirs["sim_datestamp"].items():
-        test = gsadf_test(simulated[name], pvalue="simulated", draws=2000)
-        ours = test.episodes(critical="psy")
-        assert [date + 1 for date in ours["start"]] == wanted["Start"]
-        assert [date + 1 for date in ours["peak"]] == wanted["Peak"]
-        assert [date + 1 for date in ours["end"]] == wanted["End"]
-        assert ours["duration"].tolist() == wanted["Duration"]
-        assert set(ours["move"]) == {"up"}
-        assert ours["open"].tolist() == wanted["Ongoing"]
-
-
-def test_exuber_dates_with_its_own_critical_values(simulated, theirs, oracle):
     critical = np.array(oracle("exuber_cv")["bsadf_cv_95 (nrep=2000, seed=123)"])
-    bsadf = gsadf_test(simulated["psy2"], draws=99).bsadf
-    runs = date_episodes(bsadf.to_numpy(), critical, np.log(100))
-    wanted = theirs["sim_datestamp"]["psy2"]
-    assert [bsadf.index[first] + 1 for first, _, _ in runs] == wanted["Start"]
-    assert [bsadf.index[last] + 2 for _, _, last in runs] == wanted["End"]
+    test = gsadf_test(simulated[name], draws=99)
+    runs = date_episodes(test.bsadf.to_numpy(), critical, np.log(100))
+    wanted = theirs["sim_datestamp"][name]
+    rows = test.bsadf.index
+    assert [rows[first] + 1 for first, _, _ in runs] == wanted["Start"]
+    assert [rows[peak] + 1 for _, peak, _ in runs] == wanted["Peak"]
+    assert [rows[last] + 2 for _, _, last in runs] == wanted["End"]
+    assert [last - first + 1 for first, _, last in runs] == wanted["Duration"]
+
+
+@pytest.mark.parametrize("name", ["psy1", "psy2"])
+def test_exuber_dates_with_our_critical_values(simulated, theirs, name):
+    """Its 2000 draws move a start by a row or two."""
+    ours = gsadf_test(simulated[name], pvalue="simulated", draws=20_000).episodes(critical="psy")
+    wanted = theirs["sim_datestamp"][name]
+    assert np.abs(ours["start"].to_numpy() + 1 - wanted["Start"]).max() <= 2
+    assert [date + 1 for date in ours["peak"]] == wanted["Peak"]
+    assert [date + 1 for date in ours["end"]] == wanted["End"]
+    assert set(ours["move"]) == {"up"}
+    assert ours["open"].tolist() == wanted["Ongoing"]
 
 
 @pytest.mark.parametrize(
@@ -169,6 +173,6 @@ def test_price_to_dividend_ratio_of_the_sp_500(yields):
     assert test.pvalue < 0.01
     dates = test.episodes(critical="psy")
     assert set(dates["move"]) == {"up"}
-    nineties = dates[dates["last"] > "1996"]
-    assert nineties["start"].min().year in (1995, 1996)
-    assert nineties["last"].max().strftime("%Y-%m") in ("2000-08", "2000-09", "2000-10", "2000-11", "2001-01")
+    assert dates["start"].min().year in (1996, 1997)
+    assert dates["last"].max().strftime("%Y-%m") == "2000-10"
+    assert len(dates) <= 3
