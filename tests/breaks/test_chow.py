@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,7 +43,7 @@ def test_f_is_that_of_separate_regressions(sample, positions):
     y, x = sample
     design = np.column_stack([np.ones(200), x])
     edges = [0, *positions, 200]
-    free = sum(ssr(y.to_numpy()[a:b], design[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True))
+    free = sum(ssr(y.to_numpy()[a:b], design[a:b]) for a, b in itertools.pairwise(edges))
     top, bottom = 3 * len(positions), 200 - 3 * (len(positions) + 1)
     f = (ssr(y.to_numpy(), design) - free) / top / (free / bottom)
     result = chow_test(y, x, dates=list(positions))
@@ -180,6 +182,11 @@ def test_bad_input(sample):
     with pytest.raises(DataError, match=r"from 2020-01-01 to .* linearly dependent"):
         chow_test(y, late, dates=90)
     assert np.isfinite(chow_test(y, late, dates=90, vary=["const", "a"]).statistic)
+    assert np.isfinite(chow_test(y, late, dates=[90, 197], vary=["const", "a"]).statistic)
+    with pytest.raises(DataError, match="cannot be told from"):
+        chow_test(y, late, dates=[120], vary=["const", "a"])
+    with pytest.raises(DataError, match="cannot be told from"):
+        chow_test(y, late, dates=[120, 199], vary=["const", "a"])
     with pytest.raises(DataError, match="no degree of freedom"):
         chow_test(y[:8], x[:8], dates=[2, 4, 6], vary=["const", "a", "b"])
 

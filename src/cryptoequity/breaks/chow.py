@@ -114,8 +114,7 @@ def chow_test(
         "options": options,
     }
     design = regime_design(reg.x, reg.varies, positions)
-    if not short.any():
-        check_regimes(reg, positions)
+    check_regimes(reg, positions)
     if cov_type != "nonrobust":
         if short.any():
             which = int(np.flatnonzero(short)[0])
@@ -222,17 +221,31 @@ def check_fit(ssr: float, reg: Regression) -> None:
 
 
 def check_regimes(reg: Regression, positions: tuple[int, ...]) -> None:
-    """Refuse a regime in which the regressors that may break are linearly dependent."""
+    """Refuse regimes whose coefficients cannot be told apart; regimes of fewer than q rows are passed over."""
     edges = [0, *positions, reg.nobs]
+    names = list(np.array(reg.names)[reg.varies])
     x = reg.breaking / np.sqrt(np.einsum("tk,tk->k", reg.breaking, reg.breaking))
+    room = reg.x.shape[1] - reg.q
     for first, end in pairwise(edges):
-        if np.linalg.matrix_rank(x[first:end]) < reg.q:
-            names = list(np.array(reg.names)[reg.varies])
+        room += min(end - first, reg.q)
+        if end - first >= reg.q and np.linalg.matrix_rank(x[first:end]) < reg.q:
             raise DataError(
                 f"from {label(reg.index[first])} to {label(reg.index[end - 1])} the regressors {names} are linearly "
                 "dependent, so their coefficients cannot be told apart there; choose other dates or a larger trim, or "
                 "leave the one that does not vary out of vary=[…]."
             )
+    if design_rank(regime_design(reg.x, reg.varies, positions)) < room:
+        shown = ", ".join(label(reg.index[position]) for position in positions)
+        raise DataError(
+            f"with a break at {shown} the changes of {names} cannot be told from the coefficients that do not break: a "
+            "regressor there is the dummy of a regime. Drop it, or choose other dates."
+        )
+
+
+def design_rank(x: Array) -> int:
+    """Rank of the columns of ``x``, each scaled to length one."""
+    scale = np.sqrt(np.einsum("tk,tk->k", x, x))
+    return int(np.linalg.matrix_rank(x / np.where(scale > 0, scale, 1.0)))
 
 
 def residual_square(y: Array, x: Array) -> tuple[float, int]:

@@ -186,10 +186,11 @@ def sup_wald_path(x, basis, resid, first, last, robust):
         if not _factor(n, q, 1e-9):
             continue
         drop = _forward(n, q, c, solved)
+        # at an exact fit of both regimes the difference is rounding, and the statistic has no value
+        if not ssr - drop > 1e-12 * ssr:
+            continue
         if robust == 0:
-            # at an exact fit of both regimes the difference is rounding, and the statistic has no value
-            if ssr - drop > 1e-12 * ssr:
-                out[d - first] = drop / (ssr - drop) * (nobs - k - q)
+            out[d - first] = drop / (ssr - drop) * (nobs - k - q)
             continue
         _backward(n, q, solved)
         for a in range(k):
