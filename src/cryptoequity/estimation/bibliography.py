@@ -459,6 +459,51 @@ _BIBLIOGRAPHY = {
         "of Residuals in GARCH Models and Their Applications}, journal={Annals of Statistics}, volume={33}, "
         "number={5}, pages={2395--2422}, year={2005}}"
     ),
+    "zivot1992": (
+        "@article{zivot1992, author={Zivot, Eric and Andrews, Donald W. K.}, title={Further Evidence on the "
+        "Great Crash, the Oil-Price Shock, and the Unit-Root Hypothesis}, journal={Journal of Business \\& "
+        "Economic Statistics}, volume={10}, number={3}, pages={251--270}, year={1992}}"
+    ),
+    "lumsdaine1997": (
+        "@article{lumsdaine1997, author={Lumsdaine, Robin L. and Papell, David H.}, title={Multiple Trend "
+        "Breaks and the Unit-Root Hypothesis}, journal={Review of Economics and Statistics}, volume={79}, "
+        "number={2}, pages={212--218}, year={1997}}"
+    ),
+    "leestrazicich2003": (
+        "@article{leestrazicich2003, author={Lee, Junsoo and Strazicich, Mark C.}, title={Minimum Lagrange "
+        "Multiplier Unit Root Test with Two Structural Breaks}, journal={Review of Economics and Statistics}, "
+        "volume={85}, number={4}, pages={1082--1089}, year={2003}}"
+    ),
+    "leestrazicich2013": (
+        "@article{leestrazicich2013, author={Lee, Junsoo and Strazicich, Mark C.}, title={Minimum LM Unit "
+        "Root Test with One Structural Break}, journal={Economics Bulletin}, volume={33}, number={4}, "
+        "pages={2483--2492}, year={2013}}"
+    ),
+    "auger1989": (
+        "@article{auger1989, author={Auger, Ivan E. and Lawrence, Charles E.}, title={Algorithms for the "
+        "Optimal Identification of Segment Neighborhoods}, journal={Bulletin of Mathematical Biology}, "
+        "volume={51}, number={1}, pages={39--54}, year={1989}}"
+    ),
+    "killick2012": (
+        "@article{killick2012, author={Killick, R. and Fearnhead, P. and Eckley, I. A.}, title={Optimal "
+        "Detection of Changepoints with a Linear Computational Cost}, journal={Journal of the American "
+        "Statistical Association}, volume={107}, number={500}, pages={1590--1598}, year={2012}}"
+    ),
+    "vostrikova1981": (
+        "@article{vostrikova1981, author={Vostrikova, L. Ju.}, title={Detecting ``Disorder'' in "
+        "Multidimensional Random Processes}, journal={Soviet Mathematics Doklady}, volume={24}, pages={55-- "
+        "59}, year={1981}}"
+    ),
+    "fryzlewicz2014": (
+        "@article{fryzlewicz2014, author={Fryzlewicz, Piotr}, title={Wild Binary Segmentation for Multiple "
+        "Change-Point Detection}, journal={Annals of Statistics}, volume={42}, number={6}, pages={2243-- "
+        "2281}, year={2014}}"
+    ),
+    "zhangsiegmund2007": (
+        "@article{zhangsiegmund2007, author={Zhang, Nancy R. and Siegmund, David O.}, title={A Modified Bayes "
+        "Information Criterion with Applications to the Analysis of Comparative Genomic Hybridization Data}, "
+        "journal={Biometrics}, volume={63}, number={1}, pages={22--32}, year={2007}}"
+    ),
 }
 
 
