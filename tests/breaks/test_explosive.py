@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import warnings
 
 import numpy as np
@@ -200,6 +201,7 @@ def test_result_of_each_kind(kind):
     assert "p-value" in text
     assert "explosive" in text
     assert json.dumps(test.to_dict())
+    assert pickle.loads(pickle.dumps(test)).statistic == test.statistic
     assert "phillips" in test.cite()
     frame = test.to_frame()
     assert {"badf", "bsadf", "window start"} <= set(frame.columns)

@@ -12,7 +12,6 @@ import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -313,11 +312,11 @@ def _result(
         reference=f"{how}, {drawn.size} draws",
         detail={"lag": paths.lag, "window, rows": paths.window},
         alternative=_ALTERNATIVES[kind],
-        critical_values=MappingProxyType(family),
+        critical_values=family,
         path=path,
         boundary=None if path is None else pd.Series(family[0.05], index, name="boundary"),
         nobs=series.nobs,
-        options=MappingProxyType(dict(options)),
+        options=dict(options),
         robustness=_ROBUSTNESS[pvalue],
         keys=_KEYS[pvalue] if kind == "gsadf" else ("phillipswuyu2011", *_KEYS[pvalue][1:]),
         adf=float(statistics["adf"]),
