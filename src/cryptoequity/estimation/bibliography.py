@@ -504,6 +504,12 @@ _BIBLIOGRAPHY = {
         "Information Criterion with Applications to the Analysis of Comparative Genomic Hybridization Data}, "
         "journal={Biometrics}, volume={63}, number={1}, pages={22--32}, year={2007}}"
     ),
+    "pavlidis2016": (
+        "@article{pavlidis2016, author={Pavlidis, Efthymios and Yusupova, Alisa and Paya, Ivan and Peel, David and "
+        "Mart{\\'\\i}nez-Garc{\\'\\i}a, Enrique and Mack, Adrienne and Grossman, Valerie}, title={Episodes of Exuberance in "
+        "Housing Markets: In Search of the Smoking Gun}, journal={Journal of Real Estate Finance and Economics}, "
+        "volume={53}, number={4}, pages={419--449}, year={2016}}"
+    ),
 }
 
 
