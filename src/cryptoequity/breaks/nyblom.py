@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ STRAIGHT = 8  # coefficients from which on the path of integration is a straight
 ROBUSTNESS = {
     "HC": "TODO",
     "HAC": "TODO",
-    "variance": "TODO",
+    "variance": "TODO GARCH",
 }
 
 
@@ -188,6 +189,7 @@ def nyblom_tail(statistic: float, q: int) -> float:
     return float(min(1.0, max(0.0, part if upper else 1.0 - part)))
 
 
+@cache
 def nyblom_critical(alpha: float, q: int) -> float:
     """Value that `nyblom_tail` puts at ``alpha``."""
     if not 0.0 < alpha < 1.0:
