@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import ConvergenceWarning, DataError, SpecError
+from ..errors import ConvergenceWarning, DataError, SpecError, check_option
 from ..estimation.bibliography import citation
 from ..estimation.params import Array
 from ..table import Table, format_number
@@ -21,7 +21,7 @@ from ..volatility import EGARCH, GARCH
 from .limits import LEVELS
 from .results import BreakTest, DatedMixin, label
 from .sample import Series, read_series
-from .variance_sums import Calibration, calibrate, check_bandwidth, peak, variance_process
+from .variance_sums import CALIBRATIONS, Calibration, calibrate, check_bandwidth, peak, variance_process
 
 __all__ = ["ICSS", "ICSSFit", "segment", "variance_break_test"]
 
@@ -162,6 +162,7 @@ class ICSS:
 
     def __post_init__(self) -> None:
         check_bandwidth(self.test, self.bandwidth)
+        check_option("calibration", self.calibration, CALIBRATIONS)
         if not 0.0 < self.alpha <= 0.5:
             raise SpecError(f"alpha={self.alpha!r}: a probability up to .5.")
         if self.calibration.startswith("garch") and self.alpha * (self.draws + 1) < 1.0:
