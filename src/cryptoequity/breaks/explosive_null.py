@@ -25,10 +25,12 @@ __all__ = [
     "PlainWalk",
     "World",
     "autoregression_of_steps",
+    "both_paths",
     "multipliers",
     "null_paths",
     "sieve_walk",
     "simulated_paths",
+    "threads",
     "wild_walk",
 ]
 
@@ -160,14 +162,19 @@ class NullPaths:
 
 def _one(seed: np.random.SeedSequence, world: World, lag: int, window: int, both: bool) -> tuple[Array, Array | None]:
     changes = world.draw(np.random.default_rng(seed))
-    if both and lag == 0:
-        whole, best = adf_paths_walk(changes, window)
-        return whole, best
-    y = np.concatenate([[0.0], np.cumsum(changes)])
     if both:
-        whole, best = adf_paths_lagged(y, lag, window)
-        return whole, best
-    return adf_prefixes(y, lag, window), None
+        return both_paths(changes, lag, window)
+    return adf_prefixes(_walk(changes), lag, window), None
+
+
+def _walk(changes: Array) -> Array:
+    return np.concatenate([[0.0], np.cumsum(changes)])
+
+
+def both_paths(changes: Array, lag: int, window: int) -> tuple[Array, Array]:
+    """BADF and BSADF, each (M,), of a walk with these changes (T - 1,)."""
+    whole, best = adf_paths_walk(changes, window) if lag == 0 else adf_paths_lagged(_walk(changes), lag, window)
+    return whole, best
 
 
 def null_paths(
@@ -193,13 +200,14 @@ def null_paths(
     if not isinstance(draws, int | np.integer) or isinstance(draws, bool) or draws < FEWEST_DRAWS:
         raise SpecError(f"draws={draws!r}: critical values down to 1 % need a whole number of at least {FEWEST_DRAWS}.")
     task = partial(_one, world=world, lag=lag, window=window, both=both)
-    with _threads(n_jobs):
+    with threads(n_jobs):
         out = map_draws(task, spawn(rng, int(draws)), n_jobs=n_jobs)
     backward = [best for _, best in out if best is not None]
     return NullPaths(np.stack([whole for whole, _ in out]), np.stack(backward) if backward else None)
 
 
-def _threads(n_jobs: int | None) -> Any:
+def threads(n_jobs: int | None) -> Any:
+    """Context in which `map_draws` uses threads for an explicit ``n_jobs``."""
     # None leaves the choice to the caller's own joblib configuration
     if n_jobs is None:
         return nullcontext()
