@@ -22,11 +22,10 @@ from scipy import stats
 
 from ..correlation import DCC, CorrelationFit
 from ..correlation.bootstrap import NullDraws, SampleStatistic, null_draws
-from ..errors import BoundaryWarning, CryptoEquityWarning, DataError, FilteredSeriesWarning, SpecError
+from ..errors import BoundaryWarning, CryptoEquityWarning, DataError, SpecError
 from ..estimation.long_run import LongRun
 from ..estimation.parallel import spawn
 from ..estimation.params import Array
-from ..estimation.results import FILTERED
 from ..volatility import EGARCH, GARCH, Margins, fit_margins
 from .sample import read_series
 
@@ -168,17 +167,7 @@ def _select(frame: pd.DataFrame, columns: Sequence[str] | None) -> pd.DataFrame:
 
 def _values(frame: pd.DataFrame, min_obs: int) -> Array:
     """Columns as floats, each checked as a series, and no two of them the same."""
-    read = []
-    for name in frame.columns:
-        column = frame[name]
-        if column.attrs.get(FILTERED):
-            raise DataError(
-                f"{name!r} is a {column.attrs[FILTERED]}; a correlation is tested on the residuals it was made from."
-            )
-        with warnings.catch_warnings():
-            # what matters of a path here is said by the test itself
-            warnings.simplefilter("ignore", FilteredSeriesWarning)
-            read.append(read_series(column, "column", min_obs=min_obs, filtered="warn"))
+    read = [read_series(frame[name], "column", min_obs=min_obs) for name in frame.columns]
     z = np.ascontiguousarray(np.stack([one.values for one in read], axis=1))
     rho = correlation_of(z)
     rows, cols = np.triu_indices(z.shape[1], 1)

@@ -159,7 +159,7 @@ def equal_correlation_test(
 
     each period standardized by itself, :math:`g=\operatorname{artanh}` by default; for N columns a quadratic form in
     all N(N - 1)/2, :math:`\chi^2` with as many degrees of freedom. No normality is used: under it :math:`\psi_t` has
-    variance :math:`(1-\rho^2)^2`, which textbook Fisher-z and Jennrich tests take for granted, and a joint t(5) triples.
+    variance :math:`(1-\rho^2)^2`, which textbook Fisher-z and Jennrich tests take for granted; a joint t(5) triples it.
 
     Parameters
     ----------

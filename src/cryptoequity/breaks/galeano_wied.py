@@ -20,7 +20,17 @@ from ..estimation.bootstrap import pvalue as tail
 from ..estimation.long_run import LongRun
 from ..estimation.params import Array
 from ..table import Table, format_number
-from .correlation_null import Columns, Filter, check_count, default_block, influence, long_run_of, model_draws, read_two
+from .correlation_null import (
+    Columns,
+    Filter,
+    check_count,
+    correlation_of,
+    default_block,
+    influence,
+    long_run_of,
+    model_draws,
+    read_two,
+)
 from .results import DatedMixin, label
 from .wied import LAWS, Fluctuation, fluctuation, fluctuation_draws, peak
 
@@ -284,6 +294,7 @@ class GaleanoWiedFit(DatedMixin):
     positions : 0-based first rows of the new regimes; see `DatedMixin` for dates, spans and labels.
     tests : one row a break, its test between its neighbors: statistic, pvalue.
     correlations : (m + 1,) of the regimes. deviations : (m + 1,) long-run deviations of their influence functions.
+    break_deviations : (m, 2) long-run deviations before and after each break of what the peak is made of, see `conf_int`.
     history : every step of the search. rounds, converged : of the refinement.
     statistic, pvalue : of the test on the whole sample. path : its path by date.
     source : what was tested, in words.
@@ -296,6 +307,7 @@ class GaleanoWiedFit(DatedMixin):
     tests: pd.DataFrame = field(repr=False)
     correlations: Array
     deviations: Array = field(repr=False)
+    break_deviations: Array = field(repr=False)
     history: pd.DataFrame = field(repr=False)
     rounds: int
     converged: bool
@@ -334,10 +346,11 @@ class GaleanoWiedFit(DatedMixin):
     def conf_int(self, level: float = 0.95) -> pd.DataFrame:
         r"""Intervals of the dates.
 
-        Between its neighbors the peak of :math:`j|\hat\rho_j-\hat\rho|` around a break at share :math:`\tau`, of size
-        :math:`\delta`, behaves as that of a Brownian motion with drifts :math:`-(1-\tau)|\delta|` before and
-        :math:`-\tau|\delta|` after it, and the deviations :math:`\hat\omega` of the two regimes; for :math:`\tau` one
-        half and equal deviations that is Bai's (1997) law. Valid for small :math:`\delta` in long regimes.
+        Between its neighbors :math:`j(\hat\rho_j-\hat\rho)` grows, around a break from :math:`\rho_1` to :math:`\rho_2`
+        at share :math:`\tau`, by :math:`z_{xt}z_{yt}-\tfrac12\rho_1(z_{xt}^2+z_{yt}^2)+\rho_1-\rho`, z in units of the
+        regime before. Its peak behaves as that of a Brownian motion with drifts :math:`-(1-\tau)|\rho_2-\rho_1|` before
+        and :math:`-\tau|\rho_2-\rho_1|` after the break, and the long-run deviations of that series in the two regimes;
+        for :math:`\tau` one half and equal deviations that is Bai's (1997) law. Valid for small breaks in long regimes.
 
         Returns
         -------
@@ -351,7 +364,7 @@ class GaleanoWiedFit(DatedMixin):
             share = (at - edges[i]) / (edges[i + 2] - edges[i])
             gap = abs(float(self.correlations[i + 1] - self.correlations[i]))
             drifts = ((1 - share) * gap, share * gap)
-            deviations = (float(self.deviations[i]), float(self.deviations[i + 1]))
+            deviations = (float(self.break_deviations[i, 0]), float(self.break_deviations[i, 1]))
             ends = [at - date_quantile(p, drifts, deviations) for p in (1 - alpha / 2, alpha / 2)]
             lower, upper = np.floor(ends[0]), np.ceil(ends[1])
             low, high = int(max(lower, edges[i] + 1)), int(min(upper, edges[i + 2] - 1))
@@ -443,6 +456,7 @@ def _describe(
         ),
         correlations=np.array(rho),
         deviations=np.array(omega),
+        break_deviations=_break_deviations(spec, columns.z, edges),
         history=pd.DataFrame(
             search.history, columns=["step", "first", "last", "statistic", "pvalue", "level", "action"]
         ),
@@ -453,6 +467,21 @@ def _describe(
         path=pd.Series(path, columns.index[spec.first :], name="statistic"),
         source=columns.source,
     )
+
+
+def _break_deviations(spec: GaleanoWied, z: Array, edges: list[int]) -> Array:
+    """Long-run deviations (m, 2) before and after each break of the influence on the correlation before it."""
+    out = np.empty((len(edges) - 2, 2))
+    for i in range(out.shape[0]):
+        before = z[edges[i] : edges[i + 1]]
+        mean, scale = before.mean(axis=0), before.std(axis=0)
+        rho = float(correlation_of(before)[0, 1])
+        for side in (0, 1):
+            unit = (z[edges[i + side] : edges[i + side + 1]] - mean) / scale
+            moves = unit[:, 0] * unit[:, 1] - 0.5 * rho * (unit**2).sum(axis=1)
+            estimator = long_run_of(spec.long_run, moves.size)
+            out[i, side] = np.sqrt(estimator.covariance((moves - moves.mean())[:, None])[0, 0])
+    return out
 
 
 ROBUSTNESS = ""
