@@ -265,7 +265,7 @@ def df_regression(y: Array, positions: tuple[int, ...], lags: int, form: int) ->
     """The regression at the chosen dates."""
     dy = np.diff(y)
     rows = np.arange(lags + 1, y.size)
-    columns: dict[str, Array] = {"const": np.ones(rows.size), "trend": rows + 1.0, "level(-1)": y[rows - 1]}
+    columns: dict[str, Array] = {"const": np.ones(rows.size), "trend": (rows + 1).astype(np.float64), "level(-1)": y[rows - 1]}
     columns |= {f"diff(-{i})": dy[rows - 1 - i] for i in range(1, lags + 1)}
     for number, p in enumerate(positions, 1):
         mark = f"_{number}" if len(positions) > 1 else ""
