@@ -197,6 +197,8 @@ class NumberOfBreaks:
             weighted = replace(
                 weighted,
                 pvalue=self._weighted_pvalue(values, law),
+                # those of other levels belong to statistics with other weights
+                critical_values={self.alpha: law.critical(self.alpha)},
                 reference=f"{weighted.reference}; weights of level {self.alpha:g}, p-value over weights of all levels",
             )
         return [*out, weighted]
