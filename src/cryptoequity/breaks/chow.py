@@ -61,7 +61,7 @@ def chow_test(
     ----------
     y : pd.Series or array (T,). exog : regressors (T, k - 1) or None for a mean.
     dates : first observation of each new regime, one or several. Labels of the index; a date that is no row stands for
-        the next row. A whole number is a position (0-based) unless the labels themselves are whole numbers.
+        the next row. A whole number is a position (0-based) unless the labels themselves are numbers.
     vary : names of the coefficients that may break, among "const" and the columns of ``exog``; all by default.
     cov_type : "nonrobust" (the F test), "HC" (White's HC0) or "HAC".
     long_run : of "HAC"; `LongRun(prewhiten=True)` by default, which estimates it from the moments of all regimes.
@@ -182,7 +182,7 @@ def break_positions(dates: Any, index: pd.Index) -> tuple[int, ...]:
 
 def _position(when: Any, index: pd.Index) -> int:
     whole = isinstance(when, int | np.integer) and not isinstance(when, bool | np.bool_)
-    if whole and not pd.api.types.is_integer_dtype(index.dtype):
+    if whole and not pd.api.types.is_numeric_dtype(index.dtype):
         return int(when)
     if isinstance(index, pd.DatetimeIndex):
         try:
