@@ -49,8 +49,8 @@ class SystemTests:
     def all(self) -> dict[str, BreakTest]:
         """Every test by its name."""
         trim = self.h / self.system.nobs
-        laws = partition_laws(self.system.breaking(self.changes), trim, self.most)
         values, positions, path = self._whole()
+        laws = partition_laws(self.system.breaking(self.changes), trim, self.most)
         tests = [self._against_none(m, values, positions, path, laws) for m in range(1, self.most + 1)]
         if self.most > 1:
             tests += self._double(values, laws)

@@ -244,21 +244,22 @@ def common_coefficients(y: Array, x: Array, positions: tuple[int, ...]) -> tuple
     parts = _segments(positions, y.shape[0])
     coefficients = coefficients_of(y, x)
     width, equations = coefficients.shape
-    cost = np.inf
-    for _ in range(ROUNDS):
-        bread, side, now = np.zeros((width * equations,) * 2), np.zeros(width * equations), 0.0
+    for _ in range(4 * ROUNDS):
+        bread, side, cost = np.zeros((width * equations,) * 2), np.zeros(width * equations), 0.0
         for first, end in parts:
             yy, xx = y[first:end], x[first:end]
             left = yy - xx @ coefficients
             covariance = left.T @ left / (end - first)
-            now += 0.5 * (end - first) * _log_det(covariance)
+            cost += 0.5 * (end - first) * _log_det(covariance)
             precision = np.linalg.inv(covariance)
             bread += np.kron(xx.T @ xx, precision)
             side += (xx.T @ yy @ precision).ravel()
-        if now >= cost - TOLERANCE * y.shape[0] or not parts[1:]:
-            return coefficients, now, True
-        cost = now
-        coefficients = np.linalg.solve(bread, side).reshape(width, equations)
+        if not parts[1:]:
+            return coefficients, cost, True
+        before, coefficients = coefficients, np.linalg.solve(bread, side).reshape(width, equations)
+        # a move of the fitted values, against the residuals of the last regime
+        if np.abs(x @ (coefficients - before)).max() <= 1e-9 * float(np.sqrt(np.trace(covariance))):
+            return coefficients, cost, True
     return coefficients, cost, False
 
 

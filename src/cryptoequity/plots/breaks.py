@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..breaks.bai_perron_fit import BaiPerronFit
+from ..breaks.change_points import ChangePointsFit
 from ..breaks.contagion import InterdependenceFit
 from ..breaks.explosive import ExplosiveTest
 from ..breaks.explosive_monitor import ExplosiveMonitoring
@@ -243,6 +244,34 @@ def _(fit: ICSSFit) -> list[_Panel]:
     return [panel]
 
 
+@_panels.register
+def _(fit: ChangePointsFit) -> list[_Panel]:
+    cost, data, levels = fit.spec.cost, fit.data, fit.levels
+    words = f"{_count(fit)} by {fit.spec.method}, cost of {cost}"
+    if cost == "correlation":
+        panel = _Panel(f"Correlation of {' and '.join(map(str, data.columns))}: {words}", "correlation")
+        panel.lines.append(("correlation", levels["correlation"].to_numpy(float), None, None))
+        return [panel]
+    out: list[_Panel] = []
+    for name in data.columns:
+        panel = _Panel(str(name) if out else f"{name}: {words}", str(name))
+        panel.series = data[name]
+        end = "" if data.shape[1] == 1 else f" {name}"
+        if fit.exog is not None:
+            fitted = np.sum(fit.exog.to_numpy(float) * levels.to_numpy(float), axis=1)
+            panel.lines.append(("fitted", fitted, None, None))
+        elif cost == "mean":
+            panel.lines.append(("mean", levels[f"mean{end}"].to_numpy(float), None, None))
+        else:
+            # a change in variance alone is about the mean of the whole sample
+            whole = np.full(len(data), float(data[name].mean()))
+            mean = whole if cost == "variance" else levels[f"mean{end}"].to_numpy(float)
+            wide = 2.0 * levels[f"sd{end}"].to_numpy(float)
+            panel.lines.append(("mean ± 2 sd", mean, mean - wide, mean + wide))
+        out.append(panel)
+    return out
+
+
 def _intervals(fit: Any, level: float) -> list[tuple[int, float, float]]:
     """Row, lower and upper row of every date within the sample; NaN where there is no interval."""
     if not hasattr(fit, "conf_int") or not fit.positions:
@@ -317,7 +346,7 @@ def breaks(fit: DatedMixin, *, panel: int | None = None, level: float = 0.95, ax
     if panel is None and ax is None and len(found) > 1:
         from .drawing import Drawing
 
-        figure = Drawing(figsize=(4.4, 0.7 + 1.7 * len(found)), layout="constrained")
+        figure = Drawing(figsize=(5.6, 0.7 + 1.6 * len(found)), layout="constrained")
         for place, (each, one) in enumerate(zip(figure.subplots(len(found), 1, sharex=True), found, strict=True)):
             _draw(each, fit, one, level, True)
             heading(each, one.title, *([span(fit.index)] if place == 0 else []))
