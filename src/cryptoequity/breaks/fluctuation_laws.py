@@ -70,6 +70,7 @@ class Law:
 
 
 def _inverse(tail: Callable[[float], float], low: float, high: float) -> Callable[[float], float]:
+    @cache
     def solve(alpha: float) -> float:
         return float(brentq(lambda x: tail(x) - alpha, low, high, xtol=1e-10))
 
@@ -121,6 +122,7 @@ def cramer_von_mises_tail(x: float, columns: int = 1) -> float:
     return float(min(1.0, max(value, 1e-9)))
 
 
+@cache
 def law_of_cusum(functional: str, columns: int) -> Law:
     """Law of max, range or mean square of ``columns`` Brownian bridges over [0, 1]."""
     some = f"{columns} Brownian bridges" if columns > 1 else "a Brownian bridge"
@@ -135,6 +137,7 @@ def law_of_cusum(functional: str, columns: int) -> Law:
     return Law(tail, _inverse(tail, 1e-3, 20.0 + columns), 1, f"mean square of {some} (Cramér–von Mises)")
 
 
+@cache
 def law_of_recursive_cusum() -> Law:
     """Law of the largest :math:`|W(t)|/(1+2t)`."""
     return Law(
