@@ -8,7 +8,10 @@ from statsmodels.datasets import nile
 
 from cryptoequity.breaks.change_points import ChangePoints
 
-rpt = pytest.importorskip("ruptures", reason="ruptures is not a dependency; install it to compare with it")
+
+@pytest.fixture
+def rpt():
+    return pytest.importorskip("ruptures", reason="ruptures is not a dependency; install it to compare with it")
 
 
 def series(seed: int, nobs: int = 150) -> np.ndarray:
@@ -21,7 +24,7 @@ def series(seed: int, nobs: int = 150) -> np.ndarray:
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("breaks", [1, 2, 4])
-def test_means_by_dynamic_programming(seed, breaks):
+def test_means_by_dynamic_programming(rpt, seed, breaks):
     y = series(seed)
     theirs = rpt.Dynp(model="l2", min_size=3, jump=1).fit(y[:, None])
     fit = ChangePoints("mean", n_breaks=breaks, min_size=3).fit(y)
@@ -31,7 +34,7 @@ def test_means_by_dynamic_programming(seed, breaks):
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_normal_and_regression_by_dynamic_programming(seed):
+def test_normal_and_regression_by_dynamic_programming(rpt, seed):
     y = series(seed, 120)
     x = np.random.default_rng(seed + 50).standard_normal(120)
     pair = np.column_stack([y, 0.5 * y + x])
@@ -46,14 +49,14 @@ def test_normal_and_regression_by_dynamic_programming(seed):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("penalty", [3.0, 9.0, 25.0])
-def test_pelt_with_segments_of_one_row(seed, penalty):
+def test_pelt_with_segments_of_one_row(rpt, seed, penalty):
     y = series(seed)
     theirs = rpt.Pelt(model="l2", min_size=1, jump=1).fit(y[:, None]).predict(pen=penalty)
     fit = ChangePoints("mean", method="pelt", penalty=penalty, min_size=1).fit(y)
     assert list(fit.positions) == theirs[:-1]
 
 
-def test_binary_segmentation():
+def test_binary_segmentation(rpt):
     y = series(7)
     theirs = rpt.Binseg(model="l2", min_size=2, jump=1).fit(y[:, None]).predict(n_bkps=3)
     assert list(ChangePoints("mean", method="binary", n_breaks=3).fit(y).positions) == theirs[:-1]
