@@ -11,12 +11,12 @@ import pytest
 from cryptoequity import plots
 from cryptoequity.breaks.bai_perron import BaiPerron
 from cryptoequity.breaks.change_points import ChangePoints
-from cryptoequity.breaks.contagion import corsetti_pericoli_sbracia
 from cryptoequity.breaks.explosive import gsadf_test
 from cryptoequity.breaks.explosive_monitor import ExplosiveMonitor
 from cryptoequity.breaks.fluctuation import cusum_test
 from cryptoequity.breaks.galeano_wied import GaleanoWied
 from cryptoequity.breaks.icss import ICSS
+from cryptoequity.breaks.interdependence import corsetti_pericoli_sbracia
 from cryptoequity.breaks.monitoring import Monitor
 from cryptoequity.breaks.phases import LundeTimmermann
 from cryptoequity.breaks.qu_perron import QuPerron

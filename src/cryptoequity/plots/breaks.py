@@ -11,11 +11,11 @@ import pandas as pd
 
 from ..breaks.bai_perron_fit import BaiPerronFit
 from ..breaks.change_points import ChangePointsFit
-from ..breaks.contagion import InterdependenceFit
 from ..breaks.explosive import ExplosiveTest
 from ..breaks.explosive_monitor import ExplosiveMonitoring
 from ..breaks.galeano_wied import GaleanoWiedFit
 from ..breaks.icss import ICSSFit
+from ..breaks.interdependence import InterdependenceFit
 from ..breaks.monitoring import MonitorFit
 from ..breaks.phases import PhasesFit
 from ..breaks.qu_perron import QuPerronFit

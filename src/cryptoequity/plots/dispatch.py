@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
-from ..breaks.contagion import InterdependenceFit
 from ..breaks.explosive import ExplosiveTest
 from ..breaks.explosive_monitor import ExplosiveMonitoring
+from ..breaks.interdependence import InterdependenceFit
 from ..breaks.monitoring import MonitorFit
 from ..breaks.phases import PhasesFit
 from ..breaks.results import BreakTest, DatedMixin
