@@ -294,7 +294,7 @@ class GaleanoWiedFit(DatedMixin):
     positions : 0-based first rows of the new regimes; see `DatedMixin` for dates, spans and labels.
     tests : one row a break, its test between its neighbors: statistic, pvalue.
     correlations : (m + 1,) of the regimes. deviations : (m + 1,) long-run deviations of their influence functions.
-    break_deviations : (m, 2) long-run deviations before and after each break of what the peak is made of, see `conf_int`.
+    break_deviations : (m, 2) before and after each break, of what the peak is made of; see `conf_int`.
     history : every step of the search. rounds, converged : of the refinement.
     statistic, pvalue : of the test on the whole sample. path : its path by date.
     source : what was tested, in words.
