@@ -118,6 +118,7 @@ def fry_martin_tang_test(
         raise SpecError("crisis= must be dates or a mask here; a rule is for forbes_rigobon_test(pvalue='garch').")
     x, y = read_pair(source, target)
     warn_dated(dated_from_data, pvalue, None)
+    windows = read_windows(x.index, crisis, calm)  # before any margin is fitted
     fit = None
     if of == "residuals":
         one, two = (x.name, y.name) if x.name != y.name else ("source", "target")
@@ -129,9 +130,9 @@ def fry_martin_tang_test(
             held = x.nobs - len(index)
             crisis = crisis[held:] if _is_array_mask(crisis) else crisis
             calm = calm[held:] if _is_array_mask(calm) else calm
+            windows = read_windows(index, crisis, calm)
     else:
         z, index = np.stack([x.values, y.values], axis=1), x.index
-    windows = read_windows(index, crisis, calm)
     statistic = _Coskewness(windows, moment, robust)
     root, detail = statistic.full(z)
     value = root * root
@@ -201,8 +202,7 @@ class _Coskewness:
     robust: bool
 
     def __call__(self, z: Array, *_: Any) -> float:
-        root, _ = self.full(z)
-        return root * root
+        return self.full(z)[0] ** 2
 
     def full(self, z: Array) -> tuple[float, dict[str, Any]]:
         """Signed root of the statistic, and what it is made of."""
@@ -212,7 +212,8 @@ class _Coskewness:
                 if not float(np.ptp(z[rows, column])) > 0.0:
                     raise DataError(f"the {name} is constant over the {what}; it has no coskewness.")
             sides.append(coskewness(z[rows, 0], z[rows, 1], self.moment))
-        (early, calm_noise, calm_rho, calm_var), (late, crisis_noise, rho, crisis_var) = sides
+        early, calm_noise, calm_rho, calm_var = sides[0]
+        late, crisis_noise, rho, crisis_var = sides[1]
         star = float(adjusted_correlation(rho, crisis_var / calm_var - 1.0))
         sizes = self.windows.calm.size, self.windows.crisis.size
         robust = calm_noise / sizes[0] + crisis_noise / sizes[1]
