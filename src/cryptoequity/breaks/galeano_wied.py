@@ -64,7 +64,7 @@ class GaleanoWied:
     --------
     >>> import cryptoequity as ce
     >>> returns = ce.to_returns(ce.load_sample("step"))
-    >>> fit = ce.GaleanoWied().fit(returns, ("COIN", "SMALL_TECH"))
+    >>> fit = ce.GaleanoWied(alpha=0.01).fit(returns, ("COIN", "SMALL_TECH"))
     >>> [str(date.year) for date in fit.break_dates]
     ['2020']
     """
