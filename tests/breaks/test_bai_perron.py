@@ -423,6 +423,21 @@ def test_singular_stretches_are_warned_about():
     assert fit.positions[0] > 60
 
 
+def test_nearly_dependent_regressors():
+    """Products in an orthogonal basis bear what raw ones with lags do not, which is said and not taken for no break."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(300)
+    pair = np.column_stack([x, x + 1e-7 * rng.standard_normal(300)])
+    y = x * np.repeat([0.0, 1.0], 150) + rng.standard_normal(300)
+    turned = np.column_stack([pair[:, 0], (pair[:, 1] - pair[:, 0]) * 1e7])
+    one, two = (BaiPerron(max_breaks=2).fit(y, columns) for columns in (pair, turned))
+    for name, test in one.tests.items():
+        np.testing.assert_allclose(test.statistic, two.tests[name].statistic, rtol=1e-5)
+    np.testing.assert_allclose(one.std_err["x2"], two.std_err["x2"] * 1e7, rtol=1e-5)
+    with pytest.raises(SpecError, match=r"supF\(1\) has no p-value, the covariance .* is singular"):
+        BaiPerron(max_breaks=2, cov_type="HAC").fit(y, pair)
+
+
 def test_lags_in_short_regimes_are_warned_about(stepped):
     with pytest.warns(CryptoEquityWarning, match="15 %, better 20 %"):
         BaiPerron(cov_type="HAC", trim=0.1).fit(stepped)

@@ -58,12 +58,16 @@ class BaiPerron:
     The sum of squares is minimized exactly over all partitions (see `BaiPerronFit.exact` for partial change).
     Statistics are on the scale of the published tables, q times F.
 
-    Tests assume that what is tested is stationary but for its breaks. Rejections at 5 % without any break, 400 samples
-    of T = 500, a mean (standard error 1.1 %), of supF(1), UDmax and "some break selected", are on the theory page.
-    A break of the variance alone is no break of the mean, and HC keeps its size then. A regression slope between two
-    returns moves under multivariate GARCH even where their correlation is constant: breaks found in it are not breaks
-    of the correlation; use the tests of correlations. Paths of filtered or rolling correlations are refused: without
-    any break the Bayesian criterion dates about four.
+    The null is a linear regression with constant coefficients; variances may change. Rejections of it at 5 % by supF(1)
+    and UDmax, 300 samples of T = 500 (standard error 1.3 %), ``cov_type="HC"``: a mean under t(5) errors 5.0 and 4.7 %,
+    GARCH(.08, .90) 3.0 and 3.3 %, GARCH(.12, .87) with t(5) 3.7 and 3.7 %, a standard deviation that doubles halfway 3.3
+    and 3.3 %; a slope with constant coefficient 3.7 to 6.3 %. Errors with autocorrelation .5: 55 and 70 %, with "HAC" 3.3
+    and 6.3 % (a slope: 8 and 15 %).
+
+    Do not use it for a slope between two returns as a test of their correlation: under GARCH variances and a constant
+    correlation the slope moves, and "HC" rejects in 48 to 65 % of samples. BIC then finds a break in 24 to 72 %; KT dates
+    changes of the variance (42 to 81 % of samples of a mean under GARCH). Nor for prices, persistent errors, or paths of
+    filtered or rolling correlations, which are refused: without any break BIC dates about four.
 
     Examples
     --------
@@ -192,7 +196,7 @@ def _select(spec: BaiPerron, number: NumberOfBreaks, tests: Mapping[str, BreakTe
         return int(np.nanargmin(criteria[spec.select].to_numpy()))
     for breaks in range(number.feasible):
         test = tests["supF(1)" if breaks == 0 else f"supF({breaks + 1}|{breaks})"]
-        if np.isnan(test.pvalue) and np.isfinite(test.statistic):
+        if np.isnan(test.pvalue) and test.detail.get("segments with room") != 0:
             raise SpecError(
                 f"select='sequential': {test.name} has no p-value, {test.reason} Use select='bic' or a number."
             )

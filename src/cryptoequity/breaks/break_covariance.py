@@ -12,14 +12,16 @@ coefficient breaks, it is estimated regime by regime; ``het_errors=False`` estim
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from ..errors import DataError, SpecError, check_option
 from ..estimation.long_run import LongRun
 from ..estimation.params import Array
+from ..kernels.segment import orthogonalize
 from .partitions import regime_design
 from .sample import Regression
 
@@ -29,6 +31,7 @@ COV_TYPES = ("nonrobust", "HC", "HAC")
 # outer products alone, with the divisor of the sums that have lags
 OUTER = LongRun(bandwidth=0.0)
 PREWHITENED = LongRun(prewhiten=True)
+LEAST = 1e-12  # eigenvalue of a matrix of correlations below which it is singular
 
 
 @dataclass(frozen=True)
@@ -100,11 +103,14 @@ def estimate_regimes(regression: Regression, positions: tuple[int, ...], rule: B
     _check_rule(regression, rule)
     theta, residuals = _coefficients(regression, positions)
     split = (len(positions) + 1) * regression.q
-    cov = (
-        _partial_covariance(regression, positions, residuals, rule, partialled=False)
-        if regression.constant.size
-        else _pure_covariance(regression, positions, residuals, rule)
-    )
+    based, back = _conditioned(regression, rule)
+    if regression.constant.size:
+        cov = _partial_covariance(based, positions, residuals, rule, partialled=False)
+    else:
+        cov = _pure_covariance(based, positions, residuals, rule)
+    if back is not None:
+        turn = block_diag(*[back[0]] * (len(positions) + 1), back[1])
+        cov = turn @ cov @ turn.T
     return RegimeEstimate(positions, theta[:split].reshape(-1, regression.q), theta[split:], residuals, cov)
 
 
@@ -116,6 +122,8 @@ def scaled_f(regression: Regression, positions: tuple[int, ...], rule: BreakCova
     NaN where its covariance is singular.
     """
     _check_rule(regression, rule)
+    # the statistic is that of any basis of the regressors
+    regression, _ = _conditioned(regression, rule)
     theta, residuals = _coefficients(regression, positions)
     m, q, p = len(positions), regression.q, regression.constant.shape[1]
     delta = theta[: (m + 1) * q].reshape(m + 1, q)
@@ -126,11 +134,31 @@ def scaled_f(regression: Regression, positions: tuple[int, ...], rule: BreakCova
         else _pure_covariance(regression, positions, residuals, rule)
     )
     contrast = np.kron(np.diff(np.eye(m + 1), axis=0), np.eye(q))
-    try:
-        wald = float(gaps @ np.linalg.solve(contrast @ cov @ contrast.T, gaps))
-    except np.linalg.LinAlgError:
+    spread = contrast @ cov @ contrast.T
+    size = np.sqrt(np.maximum(np.diag(spread), 0.0))
+    if not (np.isfinite(spread).all() and (size > 0.0).all()):
         return float("nan")
+    spread = spread / np.outer(size, size)
+    if np.linalg.eigvalsh(spread)[0] <= LEAST:
+        return float("nan")
+    wald = float((gaps / size) @ np.linalg.solve(spread, gaps / size))
     return float((regression.nobs - (m + 1) * q - p) / (regression.nobs * m) * wald)
+
+
+def _conditioned(regression: Regression, rule: BreakCovariance) -> tuple[Regression, tuple[Array, Array] | None]:
+    """The regression on orthogonal columns, with the matrices that bring coefficients back.
+
+    Products of nearly dependent columns lose twice the digits. Lags are chosen from the columns as they are, so with
+    "HAC" they stay, and None is returned for the matrices.
+    """
+    if rule.cov_type == "HAC":
+        return regression, None
+    columns, back = regression.x.copy(), []
+    for which in (regression.varies, ~regression.varies):
+        q = orthogonalize(np.ascontiguousarray(regression.x[:, which]))
+        columns[:, which] = q
+        back.append(np.linalg.inv(q.T @ regression.x[:, which] / regression.nobs))
+    return replace(regression, x=columns), (back[0], back[1])
 
 
 def _check_rule(regression: Regression, rule: BreakCovariance) -> None:

@@ -26,10 +26,17 @@ __all__ = ["NumberOfBreaks", "break_criteria", "one_at_a_time"]
 FAMILY = "bai_perron"
 SINGLE = "sup_wald"
 KEYS = ("baiperron1998", "baiperron2003")
+# measured: 300 samples of 500 observations, trimming .15, supF(1) and UDmax at 5 %; standard error 1.3 %
 ROBUSTNESS = {
-    "nonrobust": "NONROBUST",
-    "HC": "HCHC",
-    "HAC": "HACHAC",
+    "nonrobust": "For errors without serial correlation, of one variance in a regime (het_errors) or in all: a mean under "
+    "t(5), GARCH or a doubled standard deviation is rejected in 3.0 to 5.3 % of samples, a slope in 3.7 to 6.3 % where "
+    "it is constant; under autocorrelation .5 in 51 to 72 %.",
+    "HC": "For heteroskedastic errors without serial correlation: a mean under t(5), GARCH or a doubled standard deviation "
+    "is rejected in 3.0 to 5.0 % of samples, a constant slope in 3.7 to 6.3 %; under autocorrelation .5 in 52 to 70 %. "
+    "Between two GARCH series of constant correlation the slope itself moves: rejected in 48 to 65 %.",
+    "HAC": "For serially correlated errors too, in long regimes: a mean is rejected in 2.7 to 5.0 % of samples, with "
+    "autocorrelation .5 in 3.3 and 6.3 %; a slope in 4.3 to 8.3 %, with autocorrelation .5 in 8 and 15 %. Not for errors "
+    "that persist, nor for slopes between GARCH series.",
 }
 
 
@@ -186,12 +193,17 @@ class NumberOfBreaks:
         values = np.array([test.statistic for test in singles[:known]])
         out = [
             self._conclude(
-                "UDmax", null, f"{text} {known}", float(values.max()), self.double_law("UDmax", known), breaks=known
+                "UDmax",
+                null,
+                f"{text} {known}",
+                float(values.max()),
+                self.double_law("UDmax", known),
+                detail={"most breaks": known},
             )
         ]
         law = self.double_law("WDmax", known)
         weighted = self._conclude(
-            "WDmax", null, f"{text} {known}", self._weighted(values, self.alpha), law, breaks=known
+            "WDmax", null, f"{text} {known}", self._weighted(values, self.alpha), law, detail={"most breaks": known}
         )
         if not law.reason:
             weighted = replace(
@@ -207,7 +219,7 @@ class NumberOfBreaks:
         """Largest of F(m) c(alpha, 1) / c(alpha, m)."""
         known = [self.law(m + 1) for m in range(values.size)] if laws is None else laws
         critical = np.array([law.critical(alpha) for law in known])
-        return float(np.max(values * critical[0] / critical))
+        return float(np.max(values * (critical[0] / critical)))
 
     def _weighted_pvalue(self, values: Array, law: TrimmedLaw) -> float:
         """Least level at which the statistic with the weights of that level rejects."""
@@ -235,17 +247,21 @@ class NumberOfBreaks:
         given = self.partitions.positions[breaks] if positions is None else positions
         assert given is not None  # asked for up to `feasible`
         edges = (0, *given, self.regression.nobs)
+        room = sum(end - first >= 2 * self.h for first, end in pairwise(edges))
         found = [self.single(first, end) for first, end in pairwise(edges)]
         values = np.array([value for value, _, _ in found])
         name = f"supF({breaks + 1}|{breaks})"
         null, alternative = f"{breaks} break(s)", f"{breaks + 1} breaks"
         law = self.single_law()
         if not np.isfinite(values).any():
-            none = TrimmedLaw(reason=f"no segment has room for two regimes of {self.h} rows.")
-            return self._conclude(name, null, alternative, float("nan"), none)
+            full = f"no segment has room for two regimes of {self.h} rows."
+            none = TrimmedLaw(reason=full if room == 0 else "")
+            return self._conclude(name, null, alternative, float("nan"), none, detail={"segments with room": room})
         best = int(np.nanargmax(values))
         value, where, path = found[best]
-        test = self._conclude(name, null, alternative, value, law, position=where, path=path)
+        test = self._conclude(
+            name, null, alternative, value, law, position=where, path=path, detail={"segments with room": room}
+        )
         count = breaks + 1
         # of l + 1 independent suprema the largest
         return replace(
@@ -268,12 +284,12 @@ class NumberOfBreaks:
         *,
         position: int | None = None,
         path: pd.Series | None = None,
-        breaks: int | None = None,
+        detail: Mapping[str, int] | None = None,
     ) -> BreakTest:
         critical = law.critical_values(tuple(sorted({*LEVELS, self.alpha})))
         reason = law.reason
         if not np.isfinite(value) and not reason:
-            reason = "the covariance of the differences between regimes is singular."
+            reason = "the covariance of the differences between regimes is singular; center the regressors or drop one."
         index = self.regression.index
         return BreakTest(
             name=name,
@@ -281,7 +297,7 @@ class NumberOfBreaks:
             statistic=value,
             pvalue=law.pvalue(value) if np.isfinite(value) else float("nan"),
             reference=f"simulated, q={self.q}, trim={self.trim:.3g}",
-            detail={} if breaks is None else {"most breaks": breaks},
+            detail=dict(detail or {}),
             reason=reason,
             alternative=alternative,
             critical_values=critical,
