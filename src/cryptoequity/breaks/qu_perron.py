@@ -54,12 +54,25 @@ class QuPerron:
 
     Notes
     -----
-    **Robustness.** The law of "gaussian" needs normal errors where covariances break: with iid t(5) residuals it
-    rejects a true null in most samples. "robust" holds there. No version holds for raw returns with GARCH, whose
-    variances cluster without a break: pass fitted margins, whose standardized residuals are then tested, and know
-    that a persistent GARCH fitted through a break in variance absorbs much of it. Measured sizes are on the theory
-    page. Breaks in correlation and in volatility are not told apart by the statistic; look at `correlations` and
-    `volatilities` by regime.
+    **Robustness.** Rejections at 5 % without a break (200 samples, T = 1000, two columns correlated .4; standard error
+    1.5 points), "covariance" and "both":
+
+    ================================================== ========== ========
+    \                                                  gaussian   robust
+    ================================================== ========== ========
+    iid normal                                         6.5, 4     6.5, 4.5
+    iid t(5)                                           65, 55     4.5, 3.5
+    GARCH(.08, .90), normal, raw returns               99, 99     99, 98
+    residuals of that GARCH, estimated                 3.5, 2     3.5, 3
+    GARCH(.12, .87), t(5), raw returns                 100, 100   99, 98
+    residuals of that GARCH, estimated                 70, 59     2.5, 4
+    ================================================== ========== ========
+
+    Use "robust", and pass fitted margins instead of returns. A persistent GARCH fitted through a break in variance
+    absorbs it in part, and a correlation that wanders (a DCC) is not a constant one: the null is then false without
+    a break. Changes in the mean alone hold their size in all of these worlds but raw GARCH with t(5) (12 %). Breaks in
+    correlation and in volatility are not told apart by the statistic; look at `correlations` and `volatilities` by
+    regime. Do not use it on prices or on rolling or filtered correlations.
 
     Examples
     --------

@@ -22,9 +22,32 @@ __all__ = ["SystemTests"]
 
 KEYS = ("quperron2007", "baiperron1998")
 WHAT = {"mean": "coefficients", "covariance": "covariances", "both": "coefficients or covariances"}
+# sizes of sup LR(1) at 5 %: 200 samples, T = 1000, two columns correlated .4, iid t(5) | residuals of an estimated
+# GARCH(.08, .90), normal | of an estimated GARCH(.12, .87), t(5)
+GARCH_FAILS = (
+    "On raw returns with GARCH every version rejects (98 to 100 %) where covariances may break: pass fitted margins. A "
+    "GARCH fitted through a break in variance absorbs it in part, and a correlation that wanders is no constant one."
+)
 ROBUSTNESS = {
-    "gaussian": "",
-    "robust": "",
+    (
+        "gaussian",
+        "mean",
+    ): "Level under fat tails (5 % with t(5)), GARCH raw 7 to 13 %, on GARCH residuals 5 %; a break in "
+    "variance is not allowed for.",
+    ("robust", "mean"): "Level under fat tails (5 % with t(5)), GARCH raw 7 to 12 %, on GARCH residuals 5 %.",
+    (
+        "gaussian",
+        "covariance",
+    ): "Needs normal errors: at 5 % it rejects a true null in 65 % of samples with t(5) errors, "
+    "raw or residuals of GARCH. " + GARCH_FAILS,
+    (
+        "gaussian",
+        "both",
+    ): "Needs normal errors: at 5 % it rejects a true null in 55 % of samples with t(5) errors, raw or "
+    "residuals of GARCH. " + GARCH_FAILS,
+    ("robust", "covariance"): "Holds under fat tails: 4.5 % with t(5), 2.5 to 3.5 % on GARCH residuals, at 5 %. "
+    + GARCH_FAILS,
+    ("robust", "both"): "Holds under fat tails: 3.5 % with t(5), 3 to 4 % on GARCH residuals, at 5 %. " + GARCH_FAILS,
 }
 
 
@@ -195,7 +218,7 @@ class SystemTests:
             reference,
             alternative=f"{other} in the {WHAT[self.changes]}.",
             nobs=self.system.nobs,
-            robustness=ROBUSTNESS[self.cov_type],
+            robustness=ROBUSTNESS[self.cov_type, self.changes],
             keys=KEYS,
             **more,
         )
