@@ -58,16 +58,16 @@ class BaiPerron:
     The sum of squares is minimized exactly over all partitions (see `BaiPerronFit.exact` for partial change).
     Statistics are on the scale of the published tables, q times F.
 
-    The null is a linear regression with constant coefficients; variances may change. Rejections of it at 5 % by supF(1)
-    and UDmax, 300 samples of T = 500 (standard error 1.3 %), ``cov_type="HC"``: a mean under t(5) errors 5.0 and 4.7 %,
-    GARCH(.08, .90) 3.0 and 3.3 %, GARCH(.12, .87) with t(5) 3.7 and 3.7 %, a standard deviation that doubles halfway 3.3
-    and 3.3 %; a slope with constant coefficient 3.7 to 6.3 %. Errors with autocorrelation .5: 55 and 70 %, with "HAC" 3.3
-    and 6.3 % (a slope: 8 and 15 %).
+    The null is a linear regression with constant coefficients; variances may change. Rejections of it at 5 % by
+    supF(1) and UDmax, 300 samples of T = 500 (standard error 1.3 %), ``cov_type="HC"``: a mean under t(5) errors 5.0
+    and 4.7 %, GARCH(.08, .90) 3.0 and 3.3 %, GARCH(.12, .87) with t(5) 3.7 and 3.7 %, a standard deviation that
+    doubles halfway 3.3 and 3.3 %; a slope with constant coefficient 3.7 to 6.3 %. Errors with autocorrelation .5: 55
+    and 70 %, with "HAC" 3.3 and 6.3 % (a slope: 8 and 15 %).
 
     Do not use it for a slope between two returns as a test of their correlation: under GARCH variances and a constant
-    correlation the slope moves, and "HC" rejects in 48 to 65 % of samples. BIC then finds a break in 24 to 72 %; KT dates
-    changes of the variance (42 to 81 % of samples of a mean under GARCH). Nor for prices, persistent errors, or paths of
-    filtered or rolling correlations, which are refused: without any break BIC dates about four.
+    correlation the slope moves, and "HC" rejects in 48 to 65 % of samples. BIC then finds a break in 24 to 72 %; KT
+    dates changes of the variance (42 to 81 % of samples of a mean under GARCH). Nor for prices, persistent errors, or
+    paths of filtered or rolling correlations, which are refused: without any break BIC dates about four.
 
     Examples
     --------

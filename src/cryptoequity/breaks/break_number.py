@@ -29,14 +29,15 @@ KEYS = ("baiperron1998", "baiperron2003")
 # measured: 300 samples of 500 observations, trimming .15, supF(1) and UDmax at 5 %; standard error 1.3 %
 ROBUSTNESS = {
     "nonrobust": "For errors without serial correlation, of one variance in a regime (het_errors) or in all: a mean under "
-    "t(5), GARCH or a doubled standard deviation is rejected in 3.0 to 5.3 % of samples, a slope in 3.7 to 6.3 % where "
-    "it is constant; under autocorrelation .5 in 51 to 72 %.",
-    "HC": "For heteroskedastic errors without serial correlation: a mean under t(5), GARCH or a doubled standard deviation "
-    "is rejected in 3.0 to 5.0 % of samples, a constant slope in 3.7 to 6.3 %; under autocorrelation .5 in 52 to 70 %. "
-    "Between two GARCH series of constant correlation the slope itself moves: rejected in 48 to 65 %.",
-    "HAC": "For serially correlated errors too, in long regimes: a mean is rejected in 2.7 to 5.0 % of samples, with "
-    "autocorrelation .5 in 3.3 and 6.3 %; a slope in 4.3 to 8.3 %, with autocorrelation .5 in 8 and 15 %. Not for errors "
-    "that persist, nor for slopes between GARCH series.",
+    "t(5), GARCH or a doubled standard deviation is rejected in 3.0 to 5.3 % of samples, a slope in 3.7 to "
+    "6.3 % where it is constant; under autocorrelation .5 in 51 to 72 %.",
+    "HC": "For heteroskedastic errors without serial correlation: a mean under t(5), GARCH or a doubled standard "
+    "deviation is rejected in 3.0 to 5.0 % of samples, a constant slope in 3.7 to 6.3 %; under "
+    "autocorrelation .5 in 52 to 70 %. Between two GARCH series of constant correlation the slope itself "
+    "moves: rejected in 48 to 65 %.",
+    "HAC": "For serially correlated errors too, in long regimes: a mean is rejected in 2.7 to 5.0 % of samples, with"
+    " autocorrelation .5 in 3.3 and 6.3 %; a slope in 4.3 to 8.3 %, with autocorrelation .5 in 8 and 15 %. "
+    "Not for errors that persist, nor for slopes between GARCH series.",
 }
 
 
