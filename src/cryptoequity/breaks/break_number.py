@@ -28,8 +28,8 @@ SINGLE = "sup_wald"
 KEYS = ("baiperron1998", "baiperron2003")
 # measured: 300 samples of 500 observations, trimming .15, supF(1) and UDmax at 5 %; standard error 1.3 %
 ROBUSTNESS = {
-    "nonrobust": "For errors without serial correlation, of one variance in a regime (het_errors) or in all: a mean under "
-    "t(5), GARCH or a doubled standard deviation is rejected in 3.0 to 5.3 % of samples, a slope in 3.7 to "
+    "nonrobust": "For errors without serial correlation, of one variance in a regime (het_errors) or in all: a mean "
+    "under t(5), GARCH or a doubled standard deviation is rejected in 3.0 to 5.3 % of samples, a slope in 3.7 to "
     "6.3 % where it is constant; under autocorrelation .5 in 51 to 72 %.",
     "HC": "For heteroskedastic errors without serial correlation: a mean under t(5), GARCH or a doubled standard "
     "deviation is rejected in 3.0 to 5.0 % of samples, a constant slope in 3.7 to 6.3 %; under "
