@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..estimation.params import Array
 from . import kernel
 
 __all__ = ["segment_gains"]
 
+Floats = NDArray[np.float64]
+
 
 @kernel
-def segment_gains(bridge: Array, sizes: Array, breaks: Array, first: int, gains: Array) -> None:
+def segment_gains(bridge: Floats, sizes: Floats, breaks: Floats, first: int, gains: Floats) -> None:
     """Largest gain of a piecewise constant mean, for the first q dimensions, every trim and every number of breaks.
 
     With S the bridge at the steps 0, 1, …, N, a segment (s, t] gains |S(t) - S(s)|^2 / (t - s), summed over its
