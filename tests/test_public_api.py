@@ -64,7 +64,8 @@ def test_lists_of_names_are_true(module):
 
 
 @pytest.mark.parametrize(
-    "room", ["data", "volatility", "correlation", "covariance", "diagnostics", "portfolio", "claim"]
+    "room",
+    ["data", "volatility", "correlation", "covariance", "regimes", "diagnostics", "portfolio", "breaks", "claim"],
 )
 def test_what_a_room_offers_is_public(room):
     offered = importlib.import_module(f"cryptoequity.{room}").__all__

@@ -1,3 +1,7 @@
 """Regime switching: hidden Markov models of returns, covariances and correlations."""
 
-__all__: list[str] = []
+from .covariance import MarkovCovariance
+from .fit import RegimeFit
+from .rsdc import RSDC, RSDCFit
+
+__all__ = ["RSDC", "MarkovCovariance", "RSDCFit", "RegimeFit"]
