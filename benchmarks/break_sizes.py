@@ -7,8 +7,8 @@
 A cell is a group of tests in a world over T days: ``group.world.T``. Worlds have no break in what the group tests,
 but for those called "step". Returns are GARCH(1,1) in percent with normal or t(5) shocks, or independent; "variance"
 doubles the standard deviation of independent t(5) shocks half-way. Two columns have a correlation of .4 throughout;
-"dcc" is DCC(.03, .95) and "dcc-slow" DCC(.02, .97) around it. The table holds the rate of p-values at or below 1, 5 and 10 %,
-and, under iid normal data, the p-value of a Kolmogorov-Smirnov test of their uniformity.
+"dcc" is DCC(.03, .95) and "dcc-slow" DCC(.02, .97) around it. The table holds the rate of p-values at or below 1, 5 and
+10 %, and, under iid normal data, the p-value of a Kolmogorov-Smirnov test of their uniformity.
 """
 
 # ruff: noqa: E402
