@@ -21,16 +21,22 @@ from .sample import Regression, read_regression
 __all__ = ["COV_TYPES", "break_positions", "chow_test", "regime_design", "shift_wald"]
 
 COV_TYPES = ("HC", "nonrobust", "HAC")
+KNOWN = "A date chosen by looking at the data needs sup_wald_test."
 ROBUSTNESS = {
-    "nonrobust": "The F law needs errors of one variance and no memory. Of the mean of daily returns it is hardly hurt "
-    "by GARCH; of a slope it is, and by a variance that differs between regimes of unequal length. Use "
-    "cov_type='HC'. A date chosen by looking at the data needs sup_wald_test.",
-    "HC": "Valid under heteroskedasticity of any form, GARCH included, where errors have no serial correlation; short "
-    "regimes reject too often. A date chosen by looking at the data needs sup_wald_test.",
-    "HAC": "Valid under heteroskedasticity and serial correlation, in long regimes: with persistent errors it rejects "
-    "too often. A date chosen by looking at the data needs sup_wald_test.",
-    "predictive": "The predictive form needs normal errors of one variance: its new regime is too short for a central "
-    "limit theorem, and under fat tails or GARCH one wild day rejects.",
+    "nonrobust": "For errors of one variance and without memory. Measured at 5 %, T = 1000, at the middle, "
+    "over iid t(5), GARCH(.08, .90), GARCH(.12, .87) with t(5) and a standard deviation that doubles "
+    "half-way: 4.7-7.0 % for the mean, 4.3-5.3 % for a slope on an independent return. A variance that "
+    "differs between regimes of unequal length distorts it, and cov_type='HC' does not mind. Between two "
+    "GARCH returns with a constant correlation the slope moves, and the test rejects (32-55 %). " + KNOWN,
+    "HC": "Valid under heteroskedasticity of any form where errors have no serial correlation. Measured "
+    "at 5 %, T = 1000, at the middle, over iid t(5), GARCH(.08, .90), GARCH(.12, .87) with t(5) and a "
+    "standard deviation that doubles half-way: 4.7-7.0 % for the mean, 4.0-7.0 % for a slope on an "
+    "independent return; short regimes reject too often. Between two GARCH returns with a constant "
+    "correlation the slope moves, and the test rejects (30-41 %). " + KNOWN,
+    "HAC": "For heteroskedastic and serially correlated errors, in long regimes; a covariance from a few "
+    "dozen observations is poor and rejects too often. " + KNOWN,
+    "predictive": "The predictive form needs normal errors of one variance: its regime is too short for a "
+    "central limit theorem, and under fat tails or GARCH one wild day rejects. " + KNOWN,
 }
 
 

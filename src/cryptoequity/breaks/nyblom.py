@@ -26,9 +26,15 @@ VARIANCE = "variance"
 EDGE = 0.5 * np.pi**2  # the law's Laplace transform is analytic to the right of minus this
 STRAIGHT = 8  # coefficients from which on the path of integration is a straight line
 ROBUSTNESS = {
-    "HC": "TODO",
-    "HAC": "TODO",
-    "variance": "TODO GARCH",
+    "HC": "Measured at 5 %, T = 1000, over iid t(5), GARCH(.08, .90), GARCH(.12, .87) with t(5) and a "
+    "standard deviation that doubles half-way: 5.3-6.3 % for the mean, 3.0-6.3 % for a slope on an "
+    "independent return. Not for correlations: between two GARCH returns with a constant correlation the "
+    "slope moves, and the test rejects (37-42 %).",
+    "HAC": "For serially correlated errors. The long-run covariance is that of the scores at the null, "
+    "so a large break inflates it and costs power.",
+    "variance": "The variance is among what is tested: under GARCH, where the level of volatility persists "
+    "and nothing breaks, this rejects (75-87 % measured at 5 %, T = 1000). That says nothing about the "
+    "coefficients; use variance=False for them.",
 }
 
 

@@ -28,10 +28,20 @@ __all__ = ["Scan", "aggregate", "scan_regression", "sup_wald_test", "wald_path"]
 PVALUES = ("simulated", "tail", "bootstrap", "wild")
 NAMES = {"sup": "Sup-Wald", "ave": "Average-Wald", "exp": "Exponential-Wald"}
 STATISTICS_IN_WORDS = {"sup": "largest", "ave": "average", "exp": "exponential average"}
+CORRELATION = (
+    "Not for correlations: between two GARCH returns with a constant correlation the slope moves with their "
+    "variances, and the test rejects (50-67 % with HC, 51-88 % without)."
+)
 ROBUSTNESS = {
-    "HC": "TODO",
-    "nonrobust": "TODO",
-    "HAC": "TODO",
+    "HC": "Measured at 5 %, T = 1000, over iid t(5), GARCH(.08, .90), GARCH(.12, .87) with t(5) and a "
+    "standard deviation that doubles half-way: 5.0-6.3 % for the mean, 5.3-6.3 % for a slope on an "
+    "independent return; ave and exp 4.7-8.0 %, pvalue='wild' 3-9 % (100 samples). With short regimes it "
+    "rejects too often: use pvalue='wild' or a larger trim. " + CORRELATION,
+    "nonrobust": "For errors of one variance. Measured at 5 %, T = 1000, over iid t(5), GARCH(.08, .90), "
+    "GARCH(.12, .87) with t(5) and a standard deviation that doubles half-way: 5.7-9.0 % for the mean, 5.7-12 "
+    "% for a slope on an independent return. For returns use cov_type='HC'. " + CORRELATION,
+    "HAC": "For serially correlated errors, in long regimes; a covariance from a few dozen observations "
+    "is poor and rejects too often. " + CORRELATION,
 }
 
 
@@ -218,13 +228,16 @@ class Scan:
 def scan_regression(reg: Regression, first: int, last: int) -> Scan:
     """Orthonormal regressors and residuals without a break."""
     x, _ = np.linalg.qr(reg.x / np.sqrt(np.einsum("tk,tk->k", reg.x, reg.x)))
-    breaking, _ = np.linalg.qr(reg.breaking / np.sqrt(np.einsum("tk,tk->k", reg.breaking, reg.breaking)))
+    basis = np.eye(reg.q)
+    if reg.q < reg.x.shape[1]:
+        breaking, _ = np.linalg.qr(reg.breaking / np.sqrt(np.einsum("tk,tk->k", reg.breaking, reg.breaking)))
+        basis = np.ascontiguousarray(x.T @ breaking)
     resid = reg.y - x @ (x.T @ reg.y)
     resid = resid - x @ (x.T @ resid)  # the first projection leaves rounding of the size of y
     check_fit(float(resid @ resid), reg)
     scale = float(np.sqrt(resid @ resid / reg.nobs))
     x = np.ascontiguousarray(x)
-    return Scan(x, np.ascontiguousarray(x.T @ breaking), resid / scale, scale, first, last)
+    return Scan(x, basis, resid / scale, scale, first, last)
 
 
 def wald_path(reg: Regression, scan: Scan, cov_type: str = "HC", long_run: LongRun | None = None) -> Array:

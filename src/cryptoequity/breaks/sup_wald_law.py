@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from scipy.special import gammaln
 
@@ -34,14 +36,12 @@ def sup_wald_law(statistic: str, q: int, start: float = 0.15, stop: float = 0.85
     True
     """
     check_option("statistic", statistic, STATISTICS)
-    laws = limit_laws("sup_wald")
-    most = max(int(key.split(".q")[1].split(".")[0]) for key in laws)
+    most, trims = _simulated()
     if not 1 <= q <= most:
         raise SpecError(
             f"{q} coefficients may break, and limit laws are simulated for 1 to {most}; use pvalue='bootstrap' or "
             "'wild', or vary=[…] for fewer."
         )
-    trims = np.array(sorted({float(key.split("trim")[1]) for key in laws}))
     # the symmetric trim with the same lambda
     trim = 1.0 / (1.0 + np.sqrt(span_ratio(start, stop)))
     if not trims[0] - 1e-3 <= trim <= trims[-1] + 1e-3:
@@ -55,6 +55,14 @@ def sup_wald_law(statistic: str, q: int, start: float = 0.15, stop: float = 0.85
     weight = float((at - one) / (two - one))
     quantiles = (1.0 - weight) * low.quantiles + weight * high.quantiles
     return LimitLaw(low.probabilities, quantiles, min(low.draws, high.draws), low.steps)
+
+
+@cache
+def _simulated() -> tuple[int, Array]:
+    """The most coefficients there are laws for, and their trims."""
+    keys = list(limit_laws("sup_wald"))
+    most = max(int(key.split(".q")[1].split(".")[0]) for key in keys)
+    return most, np.array(sorted({float(key.split("trim")[1]) for key in keys}))
 
 
 def sup_wald_tail(statistic: float, q: int, ratio: float) -> float:
