@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from joblib import parallel_config
 from scipy.special import kolmogorov
 
-from cryptoequity.breaks.icss import ICSS, segment, variance_break_test
-from cryptoequity.breaks.variance_sums import calibrate, fit_null, peak, rescaled, variance_process
+from cryptoequity.breaks.icss import ICSS, variance_break_test
+from cryptoequity.breaks.variance_sums import calibrate, fit_null, peak, rescaled, segment, variance_process
 from cryptoequity.errors import DataError, SpecError
 from cryptoequity.estimation.long_run import LongRun
 from cryptoequity.volatility import EGARCH, GARCH
@@ -230,6 +230,15 @@ def test_rescaled_returns_have_one_variance():
     assert peak(flat - flat.mean(), "kappa1", None, 20)[1] < 1.2 < before
 
 
+def test_two_splits_take_out_a_rise_and_a_fall():
+    e = steps(5, 900, 3.0)
+    one, two = (rescaled(e, "kappa2", None, 20, True, splits) for splits in (1, 2))
+    assert abs(two[300:600].std() / two[:300].std() - 1) < 0.2 < abs(one[300:600].std() / one[:300].std() - 1)
+    null = [ICSS(calibration="garch-split", splits=splits, draws=59).fit(e) for splits in (1, 2)]
+    assert null[1].calibration.null.persistence < null[0].calibration.null.persistence
+    np.testing.assert_allclose(null[1].positions, [300, 600], atol=20)
+
+
 def test_refusals():
     e = steps(0, 100)
     with pytest.raises(SpecError, match="test="):
@@ -248,6 +257,10 @@ def test_refusals():
         variance_break_test(e, draws=9)
     with pytest.raises(SpecError, match="needs 100"):
         ICSS(alpha=0.01, draws=49)
+    with pytest.raises(SpecError, match="splits="):
+        ICSS(splits=0)
+    with pytest.raises(SpecError, match="for calibration='garch-split'"):
+        ICSS(splits=2)
     with pytest.raises(SpecError, match="alpha="):
         ICSS(alpha=0.0)
     with pytest.raises(SpecError, match="min_size"):

@@ -18,6 +18,14 @@ from ..estimation.long_run import LongRun
 from ..estimation.params import Array
 from . import fluctuation_processes as processes
 from .fluctuation_laws import Law, law_of_cusum, law_of_moving_sums, law_of_recursive_cusum, law_of_squares
+from .fluctuation_sizes import (
+    ROBUST_ESTIMATES,
+    ROBUST_MOVING,
+    ROBUST_SCORES,
+    ROBUST_SCORES_VARIANCE,
+    ROBUST_SQUARES,
+    ROBUST_SUMS,
+)
 from .results import BreakTest, label
 from .sample import Regression, read_regression
 
@@ -28,13 +36,6 @@ MOSUM_KINDS = ("ols", "recursive")
 FLUCTUATION_KINDS = ("recursive", "moving", "score", "score-moving")
 FUNCTIONALS = ("max", "range", "meanL2")
 FOURTH = ("estimated", "normal")
-
-ROBUST_SUMS = ""
-ROBUST_SQUARES = ""
-ROBUST_MOVING = ""
-ROBUST_ESTIMATES = ""
-ROBUST_SCORES = ""
-ROBUST_SCORES_VARIANCE = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,8 @@ def cusum_test(
 
     Notes
     -----
-    Size at 5 %, T = 1000, measured: see the theory page.
+    Measured at 5 %, T = 1000: the sums of a mean reject 4-4.5 % with t(5) errors, 5-7.5 % under GARCH, 1.5-6.5 % where
+    the standard deviation doubles. The squares reject 94 % under GARCH without a break: do not use them on returns.
 
     Examples
     --------
@@ -191,6 +193,24 @@ def mosum_test(
     Returns
     -------
     BreakTest : without a date; the path is labeled by the middle row of each window.
+
+    Notes
+    -----
+    Measured at 5 %, T = 1000: 4-4.5 % with t(5) errors, but 7-12.5 % under GARCH and 12.5-13.5 % where the standard
+    deviation doubles at mid-sample. Under GARCH prefer `cusum_test`.
+
+    Raises
+    ------
+    DataError : unusable data, or a window of one observation. SpecError : a bandwidth beyond the simulated laws.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cryptoequity as ce
+    >>> y = np.random.default_rng(0).standard_normal(300)
+    >>> y[100:160] += 1.5
+    >>> ce.mosum_test(y, bandwidth=0.2).pvalue < 0.01
+    True
     """
     check_option("kind", kind, MOSUM_KINDS)
     check_option("functional", functional, ("max", "range"))
@@ -263,6 +283,22 @@ def fluctuation_test(
     Raises
     ------
     DataError : first rows, or a window, that do not identify the coefficients; unusable data.
+
+    Notes
+    -----
+    Measured at 5 %, T = 1000, of a beta whose regressor is a GARCH too: scores 5.5 %, recursive estimates 6.5-9 %,
+    windows 11.5-21 %; where both standard deviations double at mid-sample scores 7.5 %, recursive estimates 22 %. With
+    ``variance=True`` 87-90 % under GARCH. For a beta of returns use "score", and none of them for a correlation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cryptoequity as ce
+    >>> rng = np.random.default_rng(0)
+    >>> x, u = rng.standard_normal((2, 400))
+    >>> test = ce.fluctuation_test(np.where(np.arange(400) < 200, 0.2, 1.2) * x + u, x, kind="score")
+    >>> test.detail["column"], bool(abs(test.position - 200) < 20)
+    ('x1', True)
     """
     check_option("kind", kind, FLUCTUATION_KINDS)
     check_option("functional", functional, FUNCTIONALS)

@@ -6,7 +6,6 @@ Theory and measured sizes: the page "Breaks in a variance".
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,14 +20,36 @@ from ..volatility import EGARCH, GARCH
 from .limits import LEVELS
 from .results import BreakTest, DatedMixin, label
 from .sample import Series, read_series
-from .variance_sums import CALIBRATIONS, Calibration, calibrate, check_bandwidth, peak, variance_process
+from .variance_sums import CALIBRATIONS, Calibration, calibrate, check_bandwidth, peak, segment, variance_process
 
-__all__ = ["ICSS", "ICSSFit", "segment", "variance_break_test"]
+__all__ = ["ICSS", "ICSSFit", "variance_break_test"]
 
 NAMES = {"it": "Inclán–Tiao test", "kappa1": "κ1 test", "kappa2": "κ2 test"}
 KEYS = {"it": ("inclantiao1994",), "kappa1": ("sanso2004",), "kappa2": ("sanso2004",)}
-ROBUST = {"garch": "", "garch-split": "", "asymptotic": "", "residuals": ""}
-PASSES = 50
+# T = 1000, nominal 5 %, 200 samples: t(5); GARCH(.08, .90) normal; GARCH(.12, .87) t(5); power against a standard
+# deviation that doubles at mid-sample, in independent t(5) returns and in GARCH ones with alpha + beta .88 and .98
+ROBUST = {
+    "garch": (
+        "Measured size at 5 %, kappa1 and kappa2: 2.5-7.5 % at T = 1000, 2-6 % at 2500. But a GARCH fitted through a "
+        "break takes it for persistence: a doubled standard deviation is found in 46-59 % of independent samples and "
+        "6-16 % of GARCH ones at T = 1000, 58-75 % and 24-56 % at 2500. A large p-value says little where the "
+        "persistence of the fitted null is near one."
+    ),
+    "garch-split": (
+        "Measured size at 5 %, kappa1 and kappa2: 3.5 % with t(5) and 10.5-13 % under GARCH with persistence .98-.99 "
+        "at T = 1000, 3-7 % at 2500: removing the best break removes some persistence too. Power against a doubled "
+        "standard deviation 80-99 % and 95-100 %. More than one split rejects GARCH samples without a break far too "
+        "often."
+    ),
+    "asymptotic": (
+        "Measured size at 5 %, T = 1000: kappa1 and kappa2 3-3.5 % with independent t(5), 74-93 % under GARCH without "
+        "a break; the Inclán-Tiao form 40 % and 92-100 %. Not for returns."
+    ),
+    "residuals": (
+        "Measured size at 5 %, kappa1 and kappa2, T = 1000: .5-3.5 %. The fitted GARCH absorbs the break: power "
+        "against a doubled standard deviation 1-9.5 %. It tests the GARCH, not the unconditional variance."
+    ),
+}
 NULL = GARCH(dist="t")
 
 
@@ -57,8 +78,9 @@ def variance_break_test(
     ----------
     returns : series (T,). center : subtract the mean.
     test : "it", "kappa1" or "kappa2". bandwidth : lags of "kappa2", "andrews", or None for 4(T/100)^(2/9).
-    pvalue : "garch", samples of a GARCH fitted to the whole series with its own residuals resampled; "asymptotic",
-        Kolmogorov's law; "residuals", the statistic of that GARCH's standardized residuals, with Kolmogorov's law.
+    pvalue : "garch", samples of a GARCH fitted to the whole series with its own residuals resampled; "garch-split", the
+        same fitted after the variances on both sides of the date have been made equal; "asymptotic", Kolmogorov's law;
+        "residuals", the statistic of the GARCH's standardized residuals, with Kolmogorov's law.
     null : the GARCH of the null, with a constant or zero mean.
     min_size : observations that must lie on either side of a date.
     draws, rng, n_jobs : samples, seed and workers of "garch".
@@ -71,6 +93,23 @@ def variance_break_test(
     Raises
     ------
     DataError : a series that is unusable or shorter than twice ``min_size``.
+
+    Notes
+    -----
+    Measured at 5 %, T = 1000, "kappa1" and "kappa2": Kolmogorov's law rejects 74-93 % of GARCH samples without a break,
+    "garch" 3-7.5 %, "garch-split" 10.5-13 %. A doubled standard deviation at mid-sample of GARCH returns is found by
+    "garch" in 6-16 % of samples, for a GARCH fitted through a break takes it for persistence, by "garch-split" in
+    80-96 %, by "residuals" in 1.5-9.5 %. At T = 2500 "garch-split" rejects 3-7 % without a break and finds 95-100 %.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cryptoequity as ce
+    >>> returns = np.random.default_rng(1).standard_normal(600)
+    >>> returns[400:] *= 3
+    >>> test = ce.variance_break_test(returns, pvalue="garch-split", draws=99)
+    >>> test.pvalue, bool(abs(test.position - 400) < 10)
+    (0.01, True)
     """
     series, e = _read(returns, test, bandwidth, min_size, center)
     law = calibrate(
@@ -133,8 +172,13 @@ class ICSS:
     ----------
     test, bandwidth : the statistic, as in `variance_break_test`.
     alpha : level of each test, and thus of the whole procedure where nothing breaks.
-    calibration : "garch" (critical values from samples of a fitted GARCH, for the length of each segment), "asymptotic"
-        (Kolmogorov) or "residuals" (Kolmogorov, for the GARCH's standardized residuals).
+    calibration : "garch" (critical values from samples of a fitted GARCH, for the length of each segment),
+        "garch-split" (the GARCH fitted after the largest break has been removed), "asymptotic" (Kolmogorov) or
+        "residuals" (Kolmogorov, for the GARCH's standardized residuals). What each does is measured in
+        `variance_break_test`.
+    splits : breaks that "garch-split" removes first. With one, a rise that is followed by a fall remains in part and
+        may be taken for persistence; with more, persistence is taken for breaks: measured size at T = 1000 under
+        GARCH(.08, .90) 10.5 % with one, 22 % with two.
     null : the GARCH of the null. min_size : fewest observations of a regime. center : subtract the mean.
     draws, rng, n_jobs : samples, seed and workers of "garch".
 
@@ -159,10 +203,15 @@ class ICSS:
     draws: int = 499
     rng: int | np.random.Generator = 0
     n_jobs: int | None = None
+    splits: int = 1
 
     def __post_init__(self) -> None:
         check_bandwidth(self.test, self.bandwidth)
         check_option("calibration", self.calibration, CALIBRATIONS)
+        if not isinstance(self.splits, int) or isinstance(self.splits, bool) or self.splits < 1:
+            raise SpecError(f"splits={self.splits!r}: a whole number of at least 1.")
+        if self.splits > 1 and self.calibration != "garch-split":
+            raise SpecError(f"splits={self.splits} is for calibration='garch-split'.")
         if not 0.0 < self.alpha <= 0.5:
             raise SpecError(f"alpha={self.alpha!r}: a probability up to .5.")
         if self.calibration.startswith("garch") and self.alpha * (self.draws + 1) < 1.0:
@@ -188,6 +237,7 @@ class ICSS:
             rng=self.rng,
             n_jobs=self.n_jobs,
             segments=True,
+            splits=self.splits,
         )
         _warn(law, series.name)
         used = e if law.kind != "residuals" or law.null is None else law.null.residuals
@@ -318,57 +368,6 @@ class ICSSFit(DatedMixin):
         """BibTeX of the papers behind what was computed."""
         more = ("kulpergeryu2005",) if self.calibration.kind == "residuals" else ()
         return citation("inclantiao1994", *KEYS[self.spec.test], *more)
-
-
-def segment(
-    statistic: Callable[[int, int], tuple[int, float, float]], nobs: int, min_size: int, passes: int = PASSES
-) -> tuple[list[int], int, bool]:
-    """Inclán and Tiao's algorithm over rows 0 … ``nobs`` - 1.
-
-    Parameters
-    ----------
-    statistic : of rows [first, end): first row of the new regime, statistic, critical value.
-    passes : rounds of the last step at most.
-
-    Returns
-    -------
-    positions, rounds of the last step, whether it came to rest.
-    """
-
-    def split(first: int, end: int) -> int | None:
-        if end - first < 2 * min_size:
-            return None
-        at, value, critical = statistic(first, end)
-        return at if value > critical else None
-
-    found: set[int] = set()
-    first, end = 0, nobs
-    # every round narrows [first, end) by a regime on either side
-    while True:
-        at = split(first, end)
-        if at is None:
-            break
-        left = right = at
-        while (earlier := split(first, left)) is not None:
-            left = earlier
-        while (later := split(right, end)) is not None:
-            right = later
-        found |= {left, right}
-        if left == right:
-            break
-        first, end = left, right
-    positions = sorted(found)
-    for count in range(1, passes + 1):
-        edges = [0, *positions, nobs]
-        kept = {at for j in range(len(positions)) if (at := split(edges[j], edges[j + 2])) is not None}
-        moved = sorted(kept)
-        rest = len(moved) == len(positions) and all(
-            abs(new - old) <= 2 for new, old in zip(moved, positions, strict=True)
-        )
-        positions = moved
-        if rest:
-            return positions, count, True
-    return positions, passes, False
 
 
 def _read(returns: Any, test: str, bandwidth: int | str | None, min_size: int, center: bool) -> tuple[Series, Array]:

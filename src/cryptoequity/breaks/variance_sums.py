@@ -5,7 +5,9 @@ r"""Centered cumulative sums of squares, and their law over samples of a GARCH w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -30,11 +32,13 @@ __all__ = [
     "fit_null",
     "peak",
     "rescaled",
+    "segment",
     "variance_process",
 ]
 
 TESTS = ("it", "kappa1", "kappa2")
 CALIBRATIONS = ("garch", "garch-split", "asymptotic", "residuals")
+PASSES = 50  # rounds of the last step of the segmentation
 BURN = 1000  # observations before a drawn sample, so that it begins anywhere in the law of the variance
 
 
@@ -145,14 +149,21 @@ def fit_null(returns: Array, spec: GARCH | EGARCH) -> GarchNull:
     return GarchNull(spec, optimum, tuple(lik.layout.names), z, pool, start, unit)
 
 
-def rescaled(returns: Array, test: str, bandwidth: int | str | None, min_size: int, center: bool) -> Array:
-    """Returns with the same variance on both sides of the date that max |D_k| points to."""
+def rescaled(
+    returns: Array, test: str, bandwidth: int | str | None, min_size: int, center: bool, splits: int = 1
+) -> Array:
+    """Returns with the same variance between the dates max |D_k| points to, found one after the other."""
     mean = float(returns.mean())
     e = returns - mean if center else returns
-    at, _ = peak(e, test, bandwidth, min_size)
-    out = e.copy()
-    for part in (slice(0, at), slice(at, None)):
-        out[part] *= np.sqrt(np.mean(e**2) / np.mean(e[part] ** 2))
+    level, edges, out = float(np.mean(e**2)), [0, e.size], e
+    for _ in range(splits):
+        at, _ = peak(out, test, bandwidth, min_size)
+        edges = sorted({*edges, at})
+        out = e.copy()
+        for first, end in pairwise(edges):
+            # a date next to an earlier one leaves a part too short for a variance of its own
+            if end - first >= min_size:
+                out[first:end] *= np.sqrt(level / np.mean(e[first:end] ** 2))
     return out + mean if center else out
 
 
@@ -245,16 +256,18 @@ def calibrate(
     rng: int | np.random.Generator,
     n_jobs: int | None,
     segments: bool,
+    splits: int = 1,
 ) -> Calibration:
     """Law of the statistic for ``returns`` (T,); with ``segments``, for parts of the sample as well.
 
-    Lengths fall by the root of two from T to twice ``min_size``.
+    ``splits`` dates are taken out of the sample before "garch-split" is fitted. Lengths fall by the root of two from T
+    to twice ``min_size``.
     """
     check_option("calibration", kind, CALIBRATIONS)
     if kind == "asymptotic":
         return Calibration(kind)
     if kind == "garch-split":
-        fitted = fit_null(rescaled(returns, test, bandwidth, min_size, center), null)
+        fitted = fit_null(rescaled(returns, test, bandwidth, min_size, center, splits), null)
     else:
         fitted = fit_null(returns, null)
     if kind == "residuals":
@@ -269,3 +282,54 @@ def calibrate(
     draw = _Draw(fitted, tuple(lengths), test, bandwidth, min_size, center)
     values = np.stack(map_draws(draw, spawn(rng, draws), n_jobs=n_jobs, label="GARCH null"))
     return Calibration(kind, fitted, np.array(lengths, float), values)
+
+
+def segment(
+    statistic: Callable[[int, int], tuple[int, float, float]], nobs: int, min_size: int, passes: int = PASSES
+) -> tuple[list[int], int, bool]:
+    """Inclán and Tiao's algorithm over rows 0 … ``nobs`` - 1.
+
+    Parameters
+    ----------
+    statistic : of rows [first, end): first row of the new regime, statistic, critical value.
+    passes : rounds of the last step at most.
+
+    Returns
+    -------
+    positions, rounds of the last step, whether it came to rest.
+    """
+
+    def split(first: int, end: int) -> int | None:
+        if end - first < 2 * min_size:
+            return None
+        at, value, critical = statistic(first, end)
+        return at if value > critical else None
+
+    found: set[int] = set()
+    first, end = 0, nobs
+    # every round narrows [first, end) by a regime on either side
+    while True:
+        at = split(first, end)
+        if at is None:
+            break
+        left = right = at
+        while (earlier := split(first, left)) is not None:
+            left = earlier
+        while (later := split(right, end)) is not None:
+            right = later
+        found |= {left, right}
+        if left == right:
+            break
+        first, end = left, right
+    positions = sorted(found)
+    for count in range(1, passes + 1):
+        edges = [0, *positions, nobs]
+        kept = {at for j in range(len(positions)) if (at := split(edges[j], edges[j + 2])) is not None}
+        moved = sorted(kept)
+        rest = len(moved) == len(positions) and all(
+            abs(new - old) <= 2 for new, old in zip(moved, positions, strict=True)
+        )
+        positions = moved
+        if rest:
+            return positions, count, True
+    return positions, passes, False
