@@ -80,8 +80,12 @@ def chow_test(
 
     Notes
     -----
-    Under GARCH and fat tails: see ``robustness`` of the result, and the page "One break in a regression". The test is
-    for a date known beforehand: at a date that was chosen for its look, the level means nothing.
+    At the middle of 1000 days, a true null of a constant mean or of a constant slope on an independent return was
+    rejected in 4.0 to 7.0 % of 300 samples at 5 %, over iid t(5), GARCH(.08, .90), GARCH(.12, .87) with t(5), and a
+    standard deviation that doubles, with "HC" as without. The slope between two GARCH returns with a constant
+    correlation moves, and is found to, in 30 to 55 %. The predictive form needs normal errors. The test is for a date
+    known beforehand: at a date that was chosen for its look, the level means nothing. See the page "One break in a
+    regression".
 
     Raises
     ------

@@ -76,8 +76,14 @@ def nyblom_hansen_test(
     -----
     V is White's: heteroskedasticity of the errors does not disturb the test of coefficients, as long as regressors and
     errors are stationary over the sample. P-values invert the law's Laplace transform,
-    :math:`(\sqrt{2s}/\sinh\sqrt{2s})^{q/2}`, and are exact in the limit for any number of coefficients. What was
-    measured is in ``robustness`` and on the page "One break in a regression". Not for trending regressors.
+    :math:`(\sqrt{2s}/\sinh\sqrt{2s})^{q/2}`, and are exact in the limit for any number of coefficients. Not for
+    trending regressors.
+
+    A true null of a constant mean or of a constant slope on an independent return was rejected in 3.0 to 6.3 % of 300
+    samples of 1000 days at 5 %, over iid t(5), GARCH(.08, .90), GARCH(.12, .87) with t(5), and a standard deviation
+    that doubles half-way. With ``variance=True`` it is rejected in 75 to 87 % under GARCH, and always when the
+    variance breaks; a warning says so. The slope between two GARCH returns with a constant correlation moves, and is
+    found to, in 37 to 42 %. See the page "One break in a regression".
 
     Raises
     ------

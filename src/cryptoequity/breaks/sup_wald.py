@@ -95,14 +95,16 @@ def sup_wald_test(
     Notes
     -----
     The simulated laws have 1 to 20 coefficients and trims from .01 to .45, and are interpolated in
-    :math:`\ln\frac{\pi_2(1-\pi_1)}{\pi_1(1-\pi_2)}`, of which alone the law of "sup" depends; for "ave" and "exp" with
-    two different shares that is an approximation. "wild" holds under heteroskedasticity that shifts with the
-    regressors, where the limit law does not; no bootstrap here is for serially correlated errors.
+    :math:`\ln\frac{\pi_2(1-\pi_1)}{\pi_1(1-\pi_2)}`, of which alone the law of "sup" depends; for "ave" and "exp"
+    with two different shares that is an approximation, which rejected 5.0 to 5.7 % of 10,000 paths at 5 % over ranges
+    of (.05, .70) and (.15, .60). "wild" holds under heteroskedasticity that shifts with the regressors, where the
+    limit law does not; no bootstrap here is for serially correlated errors.
 
-    What it does under GARCH, fat tails and a break in the variance is in ``robustness`` of the result and on the page
-    "One break in a regression". A break in a slope is **not** a break in a correlation: under GARCH with a constant
-    correlation the slope of one return on another moves with their variances, and the test rejects, robust covariance
-    or not.
+    With "HC", a true null of a constant mean or of a constant slope on an independent return was rejected in 5.0 to
+    6.3 % of 300 samples of 1000 days at 5 %, over iid t(5), GARCH(.08, .90), GARCH(.12, .87) with t(5), and a
+    standard deviation that doubles half-way; with "nonrobust" in 5.7 to 12 %. A break in a slope is **not** a break
+    in a correlation: under GARCH with a constant correlation the slope of one return on another moves with their
+    variances, and the test rejects, in 50 to 67 % with "HC". See the page "One break in a regression".
 
     Raises
     ------
