@@ -13,8 +13,8 @@ import numpy as np
 from ..errors import SpecError, check_option
 from .contagion_moments import (
     ALTERNATIVES,
-    adjusted_contrast,
     adjusted_correlation,
+    crisis_contrast,
     dated_windows,
     drawn_critical,
     drawn_tail,
@@ -59,11 +59,13 @@ def forbes_rigobon_test(
     :math:`\delta=\sigma_C^2/\sigma_T^2-1` of the source,
 
     .. math:: \rho^*=\frac{\rho_C}{\sqrt{1+\delta(1-\rho_C^2)}},\qquad
-              t=\frac{\operatorname{artanh}\rho^*-\operatorname{artanh}\rho_T}{\widehat{se}} ,
+              \varphi=\frac{\rho_T\sqrt{1+\delta}}{\sqrt{1+\rho_T^2\delta}},\qquad
+              t=\frac{\operatorname{artanh}\rho_C-\operatorname{artanh}\varphi}{\widehat{se}} ,
 
-    where :math:`\rho_T` is the correlation of the calm window, not of the whole sample, and the standard error comes
-    from the influence of each observation on :math:`\rho_C`, :math:`\rho_T` and the two variances, with Bartlett
-    weights: the estimation of :math:`\delta` counts, and normality is not assumed.
+    where :math:`\rho_T` is the correlation of the calm window, not of the whole sample. That :math:`\rho^*=\rho_T` and
+    that :math:`\rho_C=\varphi` are the same statement; the second is tested. The standard error comes from the
+    influence of each observation on :math:`\rho_C`, :math:`\rho_T` and the two variances, with Bartlett weights: the
+    estimation of :math:`\delta` counts, and normality is not assumed.
 
     The adjustment holds for shocks that start in the source, with neither a common factor nor an answer of the source
     to the target, and the noise of the target as large in the crisis as before. In which market a shock started is
@@ -122,7 +124,7 @@ def forbes_rigobon_test(
     early, late = window_moments(x.values, y.values, windows)
     none = np.zeros(1)
     sides = ("source", "target") if direction == "both" else (direction,)
-    contrasts = {side: adjusted_contrast(early, late, side == "target", none, none) for side in sides}
+    contrasts = {side: crisis_contrast(early, late, side == "target", none, none) for side in sides}
     t = {side: float(gap[0] / se[0]) for side, (gap, se) in contrasts.items()}
     p: dict[str, float] = {}
     critical: dict[str, dict[float, float]] = {}

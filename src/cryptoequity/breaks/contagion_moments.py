@@ -24,8 +24,8 @@ from .sample import Series
 
 __all__ = [
     "Moments",
-    "adjusted_contrast",
     "adjusted_correlation",
+    "crisis_contrast",
     "moments",
     "predicted_correlation",
     "standardize",
@@ -142,52 +142,54 @@ def window_moments(x: Array, y: Array, windows: Windows) -> tuple[Moments, Momen
         for name, values in (("source", one), ("target", two)):
             if not float(np.ptp(values)) > 1e-12 * float(np.abs(values).max()):
                 raise DataError(f"the {name} is constant over the {what}; there is no correlation.")
+        rho = float(standardize(one)[0] @ standardize(two)[0]) / one.size
+        if 1.0 - abs(rho) < 1e-10:
+            raise DataError(f"over the {what} one series is the other times a number: correlation {rho:.6f}.")
         found = moments(one, two)
-        if 1.0 - abs(found.rho) < 1e-10:
-            raise DataError(f"over the {what} one series is the other times a number: correlation {found.rho:.6f}.")
         out.append(found)
     return out[0], out[1]
 
 
-def adjusted_contrast(
+def crisis_contrast(
     early: Moments, late: Moments, swap: bool, calm_ratio: Array, crisis_ratio: Array
 ) -> tuple[Array, Array]:
-    """Difference of Fisher transforms, adjusted minus calm, and its standard error, (K,) each, by lambda."""
-    rho, v = late.rho, 1.0 + variance_rise(early, late, swap)
+    r"""Difference of Fisher transforms, crisis minus prediction, and its standard error, (K,) each, by lambda.
+
+    With :math:`E=1+\rho^2(1+\lambda_T)(\kappa-1)` and :math:`g=(1+\lambda_T)/(1+\lambda_C)`,
+    :math:`\partial\varphi/\partial\rho=\sqrt{1+\delta}\,gE^{-3/2}` and
+    :math:`\partial\varphi/\partial\ln(1+\delta)=\tfrac12\rho\sqrt{1+\delta}\,gE^{-3/2}\{1-\rho^2(1+\lambda_T)\}`.
+    That the crisis has its predicted correlation and that its adjusted one is the calm's are one hypothesis; on the
+    scale of the crisis the noise stays finite where the adjustment divides by next to nothing.
+    """
+    rho, v = early.rho, 1.0 + variance_rise(early, late, swap)
     one = 1.0 + calm_ratio
     g = one / (1.0 + crisis_ratio)
-    inside = v * v * g * g - rho**2 * v * one * (v * g - 1.0)
+    inside = 1.0 + rho**2 * one * (v * g - 1.0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        power = np.where(inside > 0.0, inside, np.nan) ** -1.5
-        star = adjusted_correlation(rho, v - 1.0, calm_ratio, crisis_ratio)
-        by_rho = v**2.5 * g**2 * power / (1.0 - star**2)
-        by_log_v = -0.5 * rho * v**2.5 * power * g * (g - rho**2 * one) / (1.0 - star**2)
-        gap = np.arctanh(star) - np.arctanh(early.rho)
+        inside = np.where(inside > 0.0, inside, np.nan)
+        predicted = rho * np.sqrt(v / inside) * g
+        by_rho = np.sqrt(v) * g * inside**-1.5 / (1.0 - predicted**2)
+        by_log_v = 0.5 * rho * by_rho * (1.0 - rho**2 * one)
+        gap = np.arctanh(late.rho) - np.arctanh(predicted)
     pick = [0, 1 + int(swap)]
     crisis = late.omega[np.ix_(pick, pick)] / late.nobs
     calm = early.omega[np.ix_(pick, pick)] / early.nobs
-    by_calm = 1.0 / (1.0 - early.rho**2)
-    variance = (
-        by_rho**2 * crisis[0, 0]
-        + 2.0 * by_rho * by_log_v * crisis[0, 1]
-        + by_log_v**2 * crisis[1, 1]
-        + by_calm**2 * calm[0, 0]
-        + 2.0 * by_calm * by_log_v * calm[0, 1]
-        + by_log_v**2 * calm[1, 1]
-    )
+    own = 1.0 / (1.0 - late.rho**2)
+    variance = own**2 * crisis[0, 0] - 2.0 * own * by_log_v * crisis[0, 1] + by_log_v**2 * crisis[1, 1]
+    variance = variance + by_rho**2 * calm[0, 0] - 2.0 * by_rho * by_log_v * calm[0, 1] + by_log_v**2 * calm[1, 1]
     return gap, np.sqrt(variance)
 
 
 def studentized(x: Array, y: Array, windows: Windows, *, swap: bool, calm_ratio: float, crisis_ratio: float) -> float:
-    """Adjusted contrast of one sample over its standard error.
+    """Contrast of one sample over its standard error.
 
-    Where a drawn sample has a correlation that no interdependence reaches, its contrast is larger than any: it is
-    returned as a huge number with the sign of the correlation, for leaving it out would shorten the tail.
+    Where a drawn calm has a correlation that the common factor could not carry into the crisis, the crisis lies below
+    any prediction: a huge number against the sign of the correlation, for leaving it out would shorten a tail.
     """
     early, late = window_moments(x, y, windows)
-    gap, se = adjusted_contrast(early, late, swap, np.array([calm_ratio]), np.array([crisis_ratio]))
+    gap, se = crisis_contrast(early, late, swap, np.array([calm_ratio]), np.array([crisis_ratio]))
     if np.isnan(gap[0]):
-        return float(np.copysign(HUGE, late.rho))
+        return float(np.copysign(HUGE, -early.rho))
     return float(gap[0] / se[0])
 
 

@@ -21,8 +21,8 @@ from ..table import Table
 from .contagion import KINDS
 from .contagion_moments import (
     ALTERNATIVES,
-    adjusted_contrast,
     adjusted_correlation,
+    crisis_contrast,
     drawn_critical,
     drawn_tail,
     normal_critical,
@@ -193,8 +193,8 @@ def corsetti_pericoli_sbracia(
 
     Forbes and Rigobon take :math:`\lambda=0` and so the largest prediction; with more noise in the source a smaller
     correlation is already contagion. The verdict is therefore given over a grid of :math:`\lambda_T`, with the value at
-    which it changes. Each test is that of `forbes_rigobon_test` with :math:`\varphi^{-1}(\rho_C)` in the place of
-    :math:`\rho^*`; at :math:`\lambda=0` it is that test with ``direction="source"``.
+    which it changes. Each test compares :math:`\rho_C` with :math:`\varphi` as `forbes_rigobon_test` does; at
+    :math:`\lambda=0` it is that test with ``direction="source"``.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def corsetti_pericoli_sbracia(
         squares = np.array([early.rho, late.rho]) ** 2
         bound = float(np.min((1.0 / squares - 1.0) / [1.0, crisis_factor]))
     grid = _grid(lambdas, bound)
-    gap, se = adjusted_contrast(early, late, False, grid, crisis_factor * grid)
+    gap, se = crisis_contrast(early, late, False, grid, crisis_factor * grid)
     t = gap / se
     delta = variance_rise(early, late, False)
     p, quantile = np.empty(grid.size), np.empty(grid.size)
@@ -268,11 +268,11 @@ def corsetti_pericoli_sbracia(
     if loose:
         reasons.append(f"a GARCH of the null did not converge at {loose} of {grid.size} values of lambda.")
     # a two-sided test has two edges, of which the curve shows the upper
-    edge = np.tanh(np.arctanh(early.rho) + quantile * se)
+    predicted = predicted_correlation(early.rho, delta, grid, crisis_factor * grid)
     curve = pd.DataFrame(
         {
-            "predicted": predicted_correlation(early.rho, delta, grid, crisis_factor * grid),
-            "critical": predicted_correlation(edge, delta, grid, crisis_factor * grid),
+            "predicted": predicted,
+            "critical": np.tanh(np.arctanh(predicted) + quantile * se),
             "adjusted": adjusted_correlation(late.rho, delta, grid, crisis_factor * grid),
             "statistic": t,
             "pvalue": p,
