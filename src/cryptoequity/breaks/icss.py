@@ -179,7 +179,7 @@ class ICSS:
     splits : breaks that "garch-split" removes first. With one, a rise that is followed by a fall remains in part and
         may be taken for persistence; with more, persistence is taken for breaks: measured size at T = 1000 under
         GARCH(.08, .90) 10.5 % with one, 22 % with two. A doubled standard deviation over the middle fifth is noticed by
-        the first test in 0-.5 % of samples with "garch", .5-2.5 % with one split, 49-89 % with two.
+        the first test in 0-.5 % of samples with "garch", .5-2.5 % with one split, 20-89 % with two.
     null : the GARCH of the null. min_size : fewest observations of a regime. center : subtract the mean.
     draws, rng, n_jobs : samples, seed and workers of "garch".
 
