@@ -33,8 +33,10 @@ ROBUSTNESS = {
     "standard deviation that doubles half-way: 4.7-7.0 % for the mean, 4.0-7.0 % for a slope on an "
     "independent return; short regimes reject too often. Between two GARCH returns with a constant "
     "correlation the slope moves, and the test rejects (30-41 %). " + KNOWN,
-    "HAC": "For heteroskedastic and serially correlated errors, in long regimes; a covariance from a few "
-    "dozen observations is poor and rejects too often. " + KNOWN,
+    "HAC": "For heteroskedastic and serially correlated errors. Measured at 5 % for the mean, T = 400, "
+    "at the middle, 120 samples: 5.0-8.3 % over iid t(5), two GARCH, a standard deviation that doubles "
+    "half-way and an autocorrelation of .5. A covariance from a few dozen observations is poor: use long "
+    "regimes. " + KNOWN,
     "predictive": "The predictive form needs normal errors of one variance: its regime is too short for a "
     "central limit theorem, and under fat tails or GARCH one wild day rejects. " + KNOWN,
 }

@@ -30,8 +30,9 @@ ROBUSTNESS = {
     "standard deviation that doubles half-way: 5.3-6.3 % for the mean, 3.0-6.3 % for a slope on an "
     "independent return. Not for correlations: between two GARCH returns with a constant correlation the "
     "slope moves, and the test rejects (37-42 %).",
-    "HAC": "For serially correlated errors. The long-run covariance is that of the scores at the null, "
-    "so a large break inflates it and costs power.",
+    "HAC": "For serially correlated errors. Measured at 5 % for the mean, T = 400, 120 samples, with "
+    "LongRun(prewhiten=True): 5.8-8.3 % over iid t(5), two GARCH and a standard deviation that doubles "
+    "half-way; 5.0 % with an autocorrelation of .5, where without it is 38 %.",
     "variance": "The variance is among what is tested: under GARCH, where the level of volatility persists "
     "and nothing breaks, this rejects (75-87 % measured at 5 %, T = 1000). That says nothing about the "
     "coefficients; use variance=False for them.",

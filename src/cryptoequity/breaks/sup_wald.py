@@ -40,8 +40,10 @@ ROBUSTNESS = {
     "nonrobust": "For errors of one variance. Measured at 5 %, T = 1000, over iid t(5), GARCH(.08, .90), "
     "GARCH(.12, .87) with t(5) and a standard deviation that doubles half-way: 5.7-9.0 % for the mean, 5.7-12 "
     "% for a slope on an independent return. For returns use cov_type='HC'. " + CORRELATION,
-    "HAC": "For serially correlated errors, in long regimes; a covariance from a few dozen observations "
-    "is poor and rejects too often. " + CORRELATION,
+    "HAC": "For serially correlated errors. Measured at 5 % for the mean, T = 400, 120 samples: 5.0-8.3 "
+    "% over iid t(5), two GARCH and a standard deviation that doubles half-way; 12.5 % with an "
+    "autocorrelation of .5, where HC has 59 %. A covariance from a few dozen observations is poor: use long "
+    "regimes. " + CORRELATION,
 }
 
 
