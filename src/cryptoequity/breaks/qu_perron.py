@@ -54,8 +54,8 @@ class QuPerron:
 
     Notes
     -----
-    **Robustness.** Rejections at 5 % without a break (200 samples, T = 1000, two columns correlated .4; standard error
-    1.5 points), "covariance" and "both":
+    **Robustness.** Rejections at 5 %, without a break but in the last two rows, for "covariance" and "both" (200
+    samples, T = 1000, two columns correlated .4; a rate of 5 % has a standard error of 1.5 points):
 
     ================================================== ========== ========
     \                                                  gaussian   robust
@@ -66,11 +66,13 @@ class QuPerron:
     residuals of that GARCH, estimated                 3.5, 2     3.5, 3
     GARCH(.12, .87), t(5), raw returns                 100, 100   99, 98
     residuals of that GARCH, estimated                 70, 59     2.5, 4
+    sd doubles at T/2 (a break), raw                   100, 100   100, 100
+    residuals of a GARCH fitted through it             20, 9      10, 5
     ================================================== ========== ========
 
-    Use "robust", and pass fitted margins instead of returns. A persistent GARCH fitted through a break in variance
-    absorbs it in part, and a correlation that wanders (a DCC) is not a constant one: the null is then false without
-    a break. Changes in the mean alone hold their size in all of these worlds but raw GARCH with t(5) (12 %). Breaks in
+    Use "robust", and pass fitted margins instead of returns. A GARCH fitted through a break in variance absorbs it
+    nearly whole, and a correlation that wanders (a DCC) is not a constant one: the null is then false without a
+    break. Changes in the mean alone hold their size in all of these worlds but raw GARCH with t(5) (12 %). Breaks in
     correlation and in volatility are not told apart by the statistic; look at `correlations` and `volatilities` by
     regime. Do not use it on prices or on rolling or filtered correlations.
 

@@ -26,7 +26,7 @@ WHAT = {"mean": "coefficients", "covariance": "covariances", "both": "coefficien
 # GARCH(.08, .90), normal | of an estimated GARCH(.12, .87), t(5)
 GARCH_FAILS = (
     "On raw returns with GARCH every version rejects (98 to 100 %) where covariances may break: pass fitted margins. A "
-    "GARCH fitted through a break in variance absorbs it in part, and a correlation that wanders is no constant one."
+    "GARCH fitted through a break in variance absorbs it nearly whole; a correlation that wanders is not constant."
 )
 ROBUSTNESS = {
     (
