@@ -11,7 +11,7 @@ import numpy as np
 
 from . import kernel
 
-__all__ = ["regime_filter", "regime_scores", "regime_smoother", "regime_viterbi"]
+__all__ = ["regime_filter", "regime_scores", "regime_smoother", "regime_viterbi", "state_scores"]
 
 TINY = 1e-290
 
@@ -129,20 +129,19 @@ def regime_viterbi(logd, p, start, path):
 
 
 @kernel
-def regime_scores(logd, inner, p, z, logit, dstart, loglik, filtered, score):
-    r"""Fill score (T, P): derivative of log f(y_t | past) by (density parameters, transition parameters).
+def state_scores(logd, inner, p, z, logit, dstart, loglik, filtered, now, successor, score):
+    r"""`regime_scores` of a chain whose states hold more than today's regime.
 
-    The derivative of the predicted probabilities is carried forward (Lystig & Hughes 2002), so that the score of
-    a date uses nothing after it.
-
-    ``inner`` (T, k, E) is the derivative of the log-densities; ``dstart`` (k, P) that of the first law. Transition
-    parameters come by row i, then state m != i, then regressor r. With ``logit`` they are :math:`\delta_{imr}` of
-    :math:`p_{im}\propto\exp(z_t'\delta_{im})`, :math:`\delta_{ii}=0`; without, the probabilities :math:`p_{im}`.
+    State i is in regime ``now[i]`` and moves to state ``successor[i, m]`` when tomorrow's regime is m, with the
+    probability of the transition from ``now[i]`` to m. Parameters and probabilities of the transitions belong to the
+    regimes, p to the states; everywhere else p is zero, which keeps the work at k x (regimes) a date.
     """
     nobs, k = logd.shape
     inside = inner.shape[2]
     q = z.shape[1]
     size = score.shape[1]
+    regimes = successor.shape[1]
+    block = (regimes - 1) * q
     varying = p.shape[0] > 1
     dpred = np.empty((k, size))
     dfilt = np.empty((k, size))
@@ -153,28 +152,32 @@ def regime_scores(logd, inner, p, z, logit, dstart, loglik, filtered, score):
                 for a in range(size):
                     dpred[j, a] = dstart[j, a]
         else:
-            m = t if varying else 0
-            for j in range(k):
-                for a in range(size):
-                    total = 0.0
-                    for i in range(k):
-                        total += dfilt[i, a] * p[m, i, j]
-                    dpred[j, a] = total
-            a = inside
+            at = t if varying else 0
+            dpred[:] = 0.0
+            for i in range(k):
+                for m in range(regimes):
+                    j = successor[i, m]
+                    chance = p[at, i, j]
+                    for a in range(size):
+                        dpred[j, a] += dfilt[i, a] * chance
             for i in range(k):
                 weight = filtered[t - 1, i]
-                for other in range(k):
-                    if other == i:
+                stay = successor[i, now[i]]
+                a = inside + now[i] * block
+                for m in range(regimes):
+                    if m == now[i]:
                         continue
+                    other = successor[i, m]
                     for r in range(q):
                         if logit:
-                            base = weight * p[m, i, other] * z[t, r]
-                            for j in range(k):
-                                dpred[j, a] -= base * p[m, i, j]
+                            base = weight * p[at, i, other] * z[t, r]
+                            for n in range(regimes):
+                                j = successor[i, n]
+                                dpred[j, a] -= base * p[at, i, j]
                             dpred[other, a] += base
                         else:
                             dpred[other, a] += weight
-                            dpred[i, a] -= weight
+                            dpred[stay, a] -= weight
                         a += 1
         for j in range(k):
             ratio[j] = np.exp(logd[t, j] - loglik[t])
@@ -189,3 +192,23 @@ def regime_scores(logd, inner, p, z, logit, dstart, loglik, filtered, score):
             for j in range(k):
                 own = inner[t, j, a] if a < inside else 0.0
                 dfilt[j, a] = dpred[j, a] * ratio[j] + filtered[t, j] * (own - total)
+
+
+@kernel
+def regime_scores(logd, inner, p, z, logit, dstart, loglik, filtered, score):
+    r"""Fill score (T, P): derivative of log f(y_t | past) by (density parameters, transition parameters).
+
+    The derivative of the predicted probabilities is carried forward (Lystig & Hughes 2002), so that the score of
+    a date uses nothing after it.
+
+    ``inner`` (T, k, E) is the derivative of the log-densities; ``dstart`` (k, P) that of the first law. Transition
+    parameters come by row i, then state m != i, then regressor r. With ``logit`` they are :math:`\delta_{imr}` of
+    :math:`p_{im}\propto\exp(z_t'\delta_{im})`, :math:`\delta_{ii}=0`; without, the probabilities :math:`p_{im}`.
+    """
+    k = logd.shape[1]
+    now = np.arange(k)
+    successor = np.empty((k, k), np.int64)
+    for i in range(k):
+        for m in range(k):
+            successor[i, m] = m
+    state_scores(logd, inner, p, z, logit, dstart, loglik, filtered, now, successor, score)

@@ -11,11 +11,13 @@ Pr(S_t = j | S_{t-1} = i).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from ..errors import DataError, SpecError, check_option
 from ..estimation.params import Array, Block, interval, subsimplex
+from ..kernels.regime_logit import logit_matrices, logit_row
 from .emission import Integers
 
 __all__ = ["INITIAL", "Chain"]
@@ -71,6 +73,25 @@ class Chain:
         return len(self.z)
 
     @property
+    def states(self) -> int:
+        """States the densities tell apart: the regimes, unless a state also holds those of days before."""
+        return self.k
+
+    @property
+    def now(self) -> Integers:
+        """Today's regime of each state, (states,)."""
+        return np.arange(self.k)
+
+    @property
+    def successor(self) -> Integers:
+        """State that follows each state when tomorrow's regime is m, (states, k)."""
+        return np.tile(np.arange(self.k), (self.k, 1))
+
+    def marginal(self, probabilities: Array) -> Array:
+        """Probabilities of today's regimes (T, k) from those of the states (T, states)."""
+        return probabilities
+
+    @property
     def size(self) -> int:
         """Transition parameters."""
         return int(self.k * (self.k - 1) * self.z.shape[1])
@@ -107,6 +128,10 @@ class Chain:
             return p
         return self._logit(theta, self.z)
 
+    def state_matrices(self, theta: Array) -> Array:
+        """Transition matrices of the states, (1 or T, states, states)."""
+        return self.matrices(theta)
+
     def at(self, theta: Array, z: Array) -> Array:
         """Transition matrices (len(z), k, k) for rows of regressors, a constant first."""
         if not self.driven:
@@ -114,14 +139,9 @@ class Chain:
         return self._logit(theta, z)
 
     def _logit(self, theta: Array, z: Array) -> Array:
-        k, q = self.k, self.z.shape[1]
-        odds = np.zeros((z.shape[0], k, k))
-        for n, (i, j) in enumerate(self.pairs):
-            odds[:, i, j] = z @ theta[n * q : (n + 1) * q]
-        odds -= odds.max(axis=2, keepdims=True)
-        np.exp(odds, out=odds)
-        odds /= odds.sum(axis=2, keepdims=True)
-        return odds
+        out = np.empty((z.shape[0], self.k, self.k))
+        logit_matrices(np.ascontiguousarray(theta), np.ascontiguousarray(z), out)
+        return out
 
     def slope(self, theta: Array, z: Array) -> Array:
         """Derivative of the transition matrix at one row of regressors, (k, k, size)."""
@@ -176,56 +196,42 @@ class Chain:
         k, q = self.k, self.z.shape[1]
         out = theta.copy()
         width = (k - 1) * q
-        ridge = self._ridge()
-        z = self.z[1:]
+        ridge = self._ridge
+        z = np.ascontiguousarray(self.z)
+        grad, hess = np.empty(width), np.empty((width, width))
         for i in range(k):
             own = slice(i * width, (i + 1) * width)
-            others = [j for j in range(k) if j != i]
-            count = moves[1:, i][:, others]  # (T-1, k-1)
-            total = moves[1:, i].sum(axis=1)
+            lower, upper = self._bounds[0][own], self._bounds[1][own]
             point = out[own].copy()
-            value, p = self._row_value(point, z, count, total, ridge)
+            value = float(logit_row(point, z, moves, i, ridge, grad, hess))
             for _ in range(NEWTON):
-                grad = (z.T @ (count - p * total[:, None])).T.ravel() - np.tile(ridge, k - 1) * point
-                hess = np.zeros((width, width))
-                for a in range(k - 1):
-                    for b in range(a, k - 1):
-                        w = total * p[:, a] * (float(a == b) - p[:, b])
-                        part = (z * w[:, None]).T @ z
-                        hess[a * q : (a + 1) * q, b * q : (b + 1) * q] = part
-                        hess[b * q : (b + 1) * q, a * q : (a + 1) * q] = part.T
-                scale = np.diag(hess).mean() + 1e-12
-                step = np.linalg.solve(hess + np.diag(np.tile(ridge, k - 1)) + 1e-8 * scale * np.eye(width), grad)
+                # what sits on a bound and would leave the box stays, so that the others are not held back by it
+                free = ~(((point <= lower) & (grad < 0)) | ((point >= upper) & (grad > 0)))
+                step = np.zeros(width)
+                lift = 1e-8 * (np.diag(hess).mean() + 1e-12)
+                part = hess[np.ix_(free, free)] + lift * np.eye(int(free.sum()))
+                step[free] = np.linalg.solve(part, grad[free])
                 length = 1.0
                 for _ in range(20):
-                    trial = np.clip(point + length * step, *self._row_bounds(i))
-                    new, new_p = self._row_value(trial, z, count, total, ridge)
+                    trial = np.clip(point + length * step, lower, upper)
+                    new = float(logit_row(trial, z, moves, i, ridge, grad, hess))
                     if new >= value:
                         break
                     length *= 0.5
                 else:
                     break
-                gain, point, value, p = new - value, trial, new, new_p
-                if gain < 1e-10 * (1.0 + abs(value)):
+                gain, point, value = new - value, trial, new
+                if gain < 1e-8:
                     break
             out[own] = point
         return out
 
-    def _row_bounds(self, i: int) -> tuple[Array, Array]:
-        width = (self.k - 1) * self.z.shape[1]
-        blocks = self.blocks()[i * width : (i + 1) * width]
-        return np.array([block.lower[0] for block in blocks]), np.array([block.upper[0] for block in blocks])
+    @cached_property
+    def _bounds(self) -> tuple[Array, Array]:
+        blocks = self.blocks()
+        return np.array([end for b in blocks for end in b.lower]), np.array([end for b in blocks for end in b.upper])
 
-    def _row_value(self, point: Array, z: Array, count: Array, total: Array, ridge: Array) -> tuple[float, Array]:
-        q = z.shape[1]
-        odds = z @ point.reshape(-1, q).T  # (T-1, k-1)
-        top = np.maximum(odds.max(axis=1), 0.0)
-        shifted = np.exp(odds - top[:, None])
-        norm = shifted.sum(axis=1) + np.exp(-top)
-        value = float((count * odds).sum() - total @ (top + np.log(norm)))
-        value -= 0.5 * float(np.tile(ridge, point.size // q) @ point**2)
-        return value, shifted / norm[:, None]
-
+    @cached_property
     def _ridge(self) -> Array:
         ridge = np.zeros(self.z.shape[1])
         if self.driven and np.isfinite(self.penalty):
@@ -236,7 +242,7 @@ class Chain:
         """Penalty on the log-likelihood and its derivative, both zero without drivers or penalty."""
         if not self.driven or not np.isfinite(self.penalty):
             return 0.0, np.zeros(self.size)
-        weights = np.tile(self._ridge(), self.k * (self.k - 1))
+        weights = np.tile(self._ridge, self.k * (self.k - 1))
         return 0.5 * float(weights @ theta**2), weights * theta
 
     def relabel(self, order: Integers) -> Integers:

@@ -75,7 +75,7 @@ class RegimeFit(FitMixin):
     @property
     def k(self) -> int:
         """Regimes."""
-        return self.likelihood.k
+        return self.chain.k
 
     @property
     def emission(self) -> Emission:
@@ -130,17 +130,17 @@ class RegimeFit(FitMixin):
     @property
     def predicted_probabilities(self) -> pd.DataFrame:
         """Pr(S_t = j | data to t - 1), (T, k)."""
-        return pd.DataFrame(self.inference.predicted, self.index, self.regime_names)
+        return pd.DataFrame(self.chain.marginal(self.inference.predicted), self.index, self.regime_names)
 
     @property
     def filtered_probabilities(self) -> pd.DataFrame:
         """Pr(S_t = j | data to t), (T, k)."""
-        return pd.DataFrame(self.inference.filtered, self.index, self.regime_names)
+        return pd.DataFrame(self.chain.marginal(self.inference.filtered), self.index, self.regime_names)
 
     @property
     def smoothed_probabilities(self) -> pd.DataFrame:
         """Pr(S_t = j | all data), (T, k)."""
-        return pd.DataFrame(self.inference.smooth()[0], self.index, self.regime_names)
+        return pd.DataFrame(self.chain.marginal(self.inference.smooth()[0]), self.index, self.regime_names)
 
     def probabilities(self, kind: str = "smoothed") -> pd.DataFrame:
         """Probabilities of the regimes, "filtered", "predicted" or "smoothed", (T, k)."""
@@ -150,12 +150,12 @@ class RegimeFit(FitMixin):
 
     def viterbi(self) -> pd.Series:
         """The most probable sequence of regimes, numbered from 1, (T,)."""
-        return pd.Series(self.inference.viterbi()[0] + 1, self.index, name="regime")
+        return pd.Series(self.chain.now[self.inference.viterbi()[0]] + 1, self.index, name="regime")
 
     @property
     def transition_matrix(self) -> pd.DataFrame | Array:
         """``P[i, j]`` = Pr(S_t = j | S_{t-1} = i); rows sum to one. (k, k), or an array (T, k, k) with drivers."""
-        p = self.inference.transitions
+        p = self.chain.matrices(self.likelihood.split(self.theta)[1])
         if self.chain.driven:
             return p
         return pd.DataFrame(p[0], pd.Index(self.regime_names, name="from"), pd.Index(self.regime_names, name="to"))
@@ -263,10 +263,16 @@ class RegimeFit(FitMixin):
             rows[f"corr {self.names[i]}, {self.names[j]}"] = cov[:, i, j] / (sd[:, i] * sd[:, j])
         return pd.DataFrame(rows, self.regime_names).T
 
+    def _states(self, kind: str) -> Array:
+        """Probabilities of the chain's states, (T, states)."""
+        check_option("kind", kind, KINDS)
+        out: Array = self.inference.smooth()[0] if kind == "smoothed" else getattr(self.inference, kind)
+        return out
+
     def _mixture(self, kind: str) -> tuple[Array, Array]:
         """Mean (T, N) and covariance (T, N, N) of the mixture over the regimes."""
         mean, cov = self._moments()
-        return mix(self.probabilities(kind).to_numpy(), mean, cov)
+        return mix(self._states(kind), mean, cov)
 
     def conditional_mean(self, kind: str = "predicted") -> pd.DataFrame:
         """Mean of the mixture, (T, N)."""
@@ -347,7 +353,7 @@ class RegimeFit(FitMixin):
         else:
             p = np.repeat(self.chain.matrices(outer), horizon, axis=0)
         out = np.empty((horizon, self.k))
-        now = self.inference.filtered[-1]
+        now = self.chain.marginal(self.inference.filtered[-1:])[0]
         for h in range(horizon):
             now = now @ p[h]
             out[h] = now
@@ -366,7 +372,7 @@ class RegimeFit(FitMixin):
         del outer
         data = self.emission.simulate(inner, states, generator)
         index = self.index if count == len(self.index) else pd.RangeIndex(count)
-        return pd.DataFrame(data, index, list(self.names)), pd.Series(states + 1, index, name="regime")
+        return pd.DataFrame(data, index, list(self.names)), pd.Series(self.chain.now[states] + 1, index, name="regime")
 
     # --- words
 

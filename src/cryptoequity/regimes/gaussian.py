@@ -159,17 +159,7 @@ class GaussianEmission:
             d, logdet = self._distances(mean, sd, corr)
         except np.linalg.LinAlgError:
             return np.full((self.nobs, self.k), -np.inf)
-        n = self.n
-        if nu:
-            constant = special.gammaln((nu + n) / 2) - special.gammaln(nu / 2) - 0.5 * n * np.log(np.pi * (nu - 2.0))
-            np.divide(d, nu - 2.0, out=d)
-            np.log1p(d, out=d)
-            d *= -0.5 * (nu + n)
-        else:
-            constant = -0.5 * n * np.log(2.0 * np.pi)
-            d *= -0.5
-        d += constant - 0.5 * logdet
-        return d
+        return log_density(d, logdet, self.n, nu)
 
     def slopes(self, theta: Array) -> Array:
         """Derivatives of the log-densities, (T, k, E)."""
@@ -290,18 +280,7 @@ class GaussianEmission:
     def _freedom(self, weights: Array, mean: Array, sd: Array, corr: Array, nu: float) -> float:
         """Degrees of freedom given all else: one bounded search of the weighted log-density."""
         d, _ = self._distances(mean, sd, corr)
-        total, n = float(weights.sum()), self.n
-
-        def lost(log_nu: float) -> float:
-            x = 2.0 + np.exp(log_nu)
-            constant = special.gammaln((x + n) / 2) - special.gammaln(x / 2) - 0.5 * n * np.log(np.pi * (x - 2.0))
-            return float(-total * constant + 0.5 * (x + n) * np.sum(weights * np.log1p(d / (x - 2.0))))
-
-        ends = np.log(np.array(NU_RANGE) - 2.0)
-        here = np.log(nu - 2.0)
-        low, high = max(ends[0], here - 1.0), min(ends[1], here + 1.0)
-        best = float(optimize.minimize_scalar(lost, bounds=(low, high), method="bounded", options={"xatol": 1e-4}).x)
-        return float(2.0 + np.exp(best)) if lost(best) <= lost(here) else nu
+        return best_freedom(d, weights, self.n, nu)
 
     def weak(self, theta: Array, weights: Array) -> str:
         """Collapsed variances and empty regimes."""
@@ -373,6 +352,36 @@ class GaussianEmission:
                 for new, old in enumerate(order):
                     out[own[new]] = own[int(old)]
         return out
+
+
+def log_density(d: Array, logdet: Array, n: int, nu: float) -> Array:
+    """Log-densities (T, k) of ``n`` columns from squared distances, which they overwrite; normal where nu is 0."""
+    if nu:
+        constant = special.gammaln((nu + n) / 2) - special.gammaln(nu / 2) - 0.5 * n * np.log(np.pi * (nu - 2.0))
+        np.divide(d, nu - 2.0, out=d)
+        np.log1p(d, out=d)
+        d *= -0.5 * (nu + n)
+    else:
+        constant = -0.5 * n * np.log(2.0 * np.pi)
+        d *= -0.5
+    d += constant - 0.5 * logdet
+    return d
+
+
+def best_freedom(d: Array, weights: Array, n: int, nu: float) -> float:
+    """Degrees of freedom with the largest weighted log-density at distances ``d`` (T, k), searched around ``nu``."""
+    total = float(weights.sum())
+
+    def lost(log_nu: float) -> float:
+        x = 2.0 + np.exp(log_nu)
+        constant = special.gammaln((x + n) / 2) - special.gammaln(x / 2) - 0.5 * n * np.log(np.pi * (x - 2.0))
+        return float(-total * constant + 0.5 * (x + n) * np.sum(weights * np.log1p(d / (x - 2.0))))
+
+    ends = np.log(np.array(NU_RANGE) - 2.0)
+    here = np.log(nu - 2.0)
+    low, high = max(ends[0], here - 1.0), min(ends[1], here + 1.0)
+    best = float(optimize.minimize_scalar(lost, bounds=(low, high), method="bounded", options={"xatol": 1e-4}).x)
+    return float(2.0 + np.exp(best)) if lost(best) <= lost(here) else nu
 
 
 def unit_correlation(moment: Array, start: Array | None) -> Array:

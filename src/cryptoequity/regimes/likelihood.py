@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import ConvergenceError, SpecError
 from ..estimation.optimize import Optimum, maximize
 from ..estimation.params import Array, Layout
-from ..kernels.regime import regime_filter, regime_scores, regime_smoother, regime_viterbi
+from ..kernels.regime import regime_filter, regime_smoother, regime_viterbi, state_scores
 from .chain import Chain
 from .emission import Emission, Integers
 
@@ -78,9 +78,10 @@ class RegimeLikelihood:
     """
 
     def __init__(self, emission: Emission, chain: Chain) -> None:
-        if emission.nobs != chain.nobs or emission.k != chain.k:
+        if emission.nobs != chain.nobs or emission.k != chain.states:
             raise SpecError(
-                f"{emission.k} regimes over {emission.nobs} dates, a chain of {chain.k} over {chain.nobs}: they differ."
+                f"{emission.k} regimes over {emission.nobs} dates, a chain of {chain.states} over {chain.nobs}: they "
+                "differ."
             )
         self.emission, self.chain = emission, chain
         blocks = emission.blocks()
@@ -95,7 +96,7 @@ class RegimeLikelihood:
 
     @property
     def k(self) -> int:
-        """Regimes."""
+        """States: regimes, or what a chain with a memory tells apart (`Chain.states`)."""
         return self.emission.k
 
     def split(self, theta: Array) -> tuple[Array, Array]:
@@ -106,7 +107,7 @@ class RegimeLikelihood:
         """Filter at ``theta``; ``first`` replaces the chain's own law of the first state."""
         inner, outer = self.split(theta)
         law = self.chain.start(outer, self.best_first)[0] if first is None else first
-        return infer(self.emission.density(inner), self.chain.matrices(outer), law)
+        return infer(self.emission.density(inner), self.chain.state_matrices(outer), law)
 
     def settle(self, theta: Array) -> None:
         """Find the first state that explains the sample best, where the law of the first state is estimated."""
@@ -127,7 +128,7 @@ class RegimeLikelihood:
             return loglik, score
         dstart = np.zeros((self.k, self.layout.size))
         dstart[:, self.inside :] = self.chain.start(outer, self.best_first)[1]
-        regime_scores(
+        state_scores(
             found.density,
             self.emission.slopes(inner),
             found.transitions,
@@ -136,6 +137,8 @@ class RegimeLikelihood:
             dstart,
             found.loglik,
             found.filtered,
+            self.chain.now,
+            self.chain.successor,
             score,
         )
         score[:, self.inside :] -= pull / self.nobs
@@ -209,7 +212,7 @@ def run_em(lik: RegimeLikelihood, theta: Array, first: Array, max_iter: int, tol
 def begin(lik: RegimeLikelihood, weights: Array) -> Array:
     """Parameters of a start: an M-step on ``weights``, and a chain that stays with probability .95."""
     inner = lik.emission.mstep(weights, None)
-    k, q = lik.k, lik.chain.z.shape[1]
+    k, q = lik.chain.k, lik.chain.z.shape[1]
     away = (1.0 - PERSIST) / (k - 1)
     outer = np.zeros(lik.chain.size)
     outer[::q] = np.log(away / PERSIST) if lik.chain.driven else away
