@@ -24,7 +24,7 @@ __all__ = ["INITIAL", "Chain"]
 
 INITIAL = ("ergodic", "estimated", "uniform")
 FARTHEST = 16.0  # log odds; beyond it a probability is within 1e-7 of zero or one
-NEWTON = 8
+NEWTON = 2  # steps of an M-step: it must rise, and EM repeats it
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +184,7 @@ class Chain:
         """Transition parameters that maximise the expected log-likelihood of the transitions.
 
         ``moves`` is summed, (1, k, k), or by date, (T, k, k). Constant probabilities are shares; a driven chain takes
-        Newton steps on k concave multinomial logits, halved until they do not fall.
+        `NEWTON` steps on k concave multinomial logits, halved until they do not fall: enough for EM, which repeats them.
         """
         if not self.driven:
             total = moves.sum(axis=0)
