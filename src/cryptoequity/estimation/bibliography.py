@@ -510,6 +510,50 @@ _BIBLIOGRAPHY = {
         "Exuberance in Housing Markets: In Search of the Smoking Gun}, journal={Journal of Real Estate Finance and Economics}, "
         "volume={53}, number={4}, pages={419--449}, year={2016}}"
     ),
+    "diebold1994": (
+        "@incollection{diebold1994, author={Diebold, Francis X. and Lee, Joon-Haeng and Weinbach, Gretchen "
+        "C.}, title={Regime Switching with Time-Varying Transition Probabilities}, booktitle={Nonstationary "
+        "Time Series Analysis and Cointegration}, editor={Hargreaves, Colin P.}, publisher={Oxford University"
+        " Press}, pages={283--302}, year={1994}}"
+    ),
+    "filardo1994": (
+        "@article{filardo1994, author={Filardo, Andrew J.}, title={Business-Cycle Phases and Their "
+        "Transitional Dynamics}, journal={Journal of Business and Economic Statistics}, volume={12}, "
+        "number={3}, pages={299--308}, year={1994}}"
+    ),
+    "hardingpagan2006": (
+        "@article{hardingpagan2006, author={Harding, Don and Pagan, Adrian}, title={Synchronization of "
+        "Cycles}, journal={Journal of Econometrics}, volume={132}, number={1}, pages={59--79}, year={2006}}"
+    ),
+    "kiefervogelsang2005": (
+        "@article{kiefervogelsang2005, author={Kiefer, Nicholas M. and Vogelsang, Timothy J.}, title={A New "
+        "Asymptotic Theory for Heteroskedasticity-Autocorrelation Robust Tests}, journal={Econometric "
+        "Theory}, volume={21}, number={6}, pages={1130--1164}, year={2005}}"
+    ),
+    "hansen1996": (
+        "@article{hansen1996, author={Hansen, Bruce E.}, title={Inference When a Nuisance Parameter Is Not "
+        "Identified under the Null Hypothesis}, journal={Econometrica}, volume={64}, number={2}, pages={413--"
+        "430}, year={1996}}"
+    ),
+    "hansen2000threshold": (
+        "@article{hansen2000threshold, author={Hansen, Bruce E.}, title={Sample Splitting and Threshold "
+        "Estimation}, journal={Econometrica}, volume={68}, number={3}, pages={575--603}, year={2000}}"
+    ),
+    "luukkonen1988": (
+        "@article{luukkonen1988, author={Luukkonen, Ritva and Saikkonen, Pentti and Ter{\\\"a}svirta, Timo}, "
+        "title={Testing Linearity against Smooth Transition Autoregressive Models}, journal={Biometrika}, "
+        "volume={75}, number={3}, pages={491--499}, year={1988}}"
+    ),
+    "terasvirta1994": (
+        "@article{terasvirta1994, author={Ter{\\\"a}svirta, Timo}, title={Specification, Estimation, and "
+        "Evaluation of Smooth Transition Autoregressive Models}, journal={Journal of the American Statistical"
+        " Association}, volume={89}, number={425}, pages={208--218}, year={1994}}"
+    ),
+    "durlandmccurdy1994": (
+        "@article{durlandmccurdy1994, author={Durland, J. Michael and McCurdy, Thomas H.}, title={Duration-"
+        "Dependent Transitions in a Markov Model of U.S. GNP Growth}, journal={Journal of Business and "
+        "Economic Statistics}, volume={12}, number={3}, pages={279--288}, year={1994}}"
+    ),
 }
 
 
