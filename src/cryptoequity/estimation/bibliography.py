@@ -507,8 +507,8 @@ _BIBLIOGRAPHY = {
     "pavlidis2016": (
         "@article{pavlidis2016, author={Pavlidis, Efthymios and Yusupova, Alisa and Paya, Ivan and Peel, David and "
         "Mart{\\'\\i}nez-Garc{\\'\\i}a, Enrique and Mack, Adrienne and Grossman, Valerie}, title={Episodes of "
-        "Exuberance in Housing Markets: In Search of the Smoking Gun}, journal={Journal of Real Estate Finance and Economics}, "
-        "volume={53}, number={4}, pages={419--449}, year={2016}}"
+        "Exuberance in Housing Markets: In Search of the Smoking Gun}, journal={Journal of Real Estate Finance and "
+        "Economics}, volume={53}, number={4}, pages={419--449}, year={2016}}"
     ),
     "diebold1994": (
         "@incollection{diebold1994, author={Diebold, Francis X. and Lee, Joon-Haeng and Weinbach, Gretchen "
