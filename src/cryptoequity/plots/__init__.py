@@ -12,6 +12,7 @@ from .correlations import correlation_paths, hedge_path, news_impact_surface, ri
 from .dispatch import draw
 from .episodes import prices_and_relative_strength, rerating
 from .paths import correlation_path, margin, volatilities
+from .regimes import regime_correlation, regime_odds, regime_overview, regime_probabilities
 from .transitions import transition, transition_curve, transition_path
 from .verdict import overview, pair_path
 
@@ -34,6 +35,10 @@ __all__ = [
     "pair_path",
     "phases",
     "prices_and_relative_strength",
+    "regime_correlation",
+    "regime_odds",
+    "regime_overview",
+    "regime_probabilities",
     "render",
     "rerating",
     "risk_backtest",

@@ -17,12 +17,14 @@ from ..correlation.stcc import TransitionFit
 from ..covariance import CovarianceFit
 from ..errors import SpecError
 from ..estimation.results import TestResult
+from ..regimes import RegimeFit
 from ..volatility import ArchMargin, MarginFit, Margins
 from .breaks import breaks, explosive, fluctuation, interdependence, monitoring, phases, segments
 from .claims import null_distribution
 from .correlations import correlation_paths
 from .episodes import rerating
 from .paths import correlation_path, margin, volatilities
+from .regimes import regime_overview
 from .transitions import transition
 from .verdict import overview
 
@@ -47,6 +49,7 @@ def draw(thing: object, **options: Any) -> Any:  # noqa: ARG001 - named for the 
     `PhasesFit`               `phases`
     `InterdependenceFit`      `interdependence`
     other dated fits          `breaks`; `segments` where dates have no intervals
+    `RegimeFit`               `regime_overview`, with ``pair=(i, j)``
     `Verdict`                 `overview`
     ========================= ================================
 
@@ -59,8 +62,8 @@ def draw(thing: object, **options: Any) -> Any:  # noqa: ARG001 - named for the 
     SpecError : nothing is known to draw for this type.
     """
     raise SpecError(
-        f"there is no picture of a {type(thing).__name__}; draw margins, correlation fits, breaks, episodes, tests or "
-        "verdicts."
+        f"there is no picture of a {type(thing).__name__}; draw margins, correlation fits, breaks, regimes, episodes, "
+        "tests or verdicts."
     )
 
 
@@ -133,6 +136,11 @@ def _(thing: PhasesFit, **options: Any) -> Any:
 @draw.register
 def _(thing: InterdependenceFit, **options: Any) -> Any:
     return interdependence(thing, **options)
+
+
+@draw.register
+def _(thing: RegimeFit, **options: Any) -> Any:
+    return regime_overview(thing, **options)
 
 
 @draw.register
