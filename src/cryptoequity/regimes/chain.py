@@ -184,7 +184,7 @@ class Chain:
         """Transition parameters that maximise the expected log-likelihood of the transitions.
 
         ``moves`` is summed, (1, k, k), or by date, (T, k, k). Constant probabilities are shares; a driven chain takes
-        `NEWTON` steps on k concave multinomial logits, halved until they do not fall: enough for EM, which repeats them.
+        `NEWTON` steps on k concave multinomial logits, halved until they do not fall: EM repeats them.
         """
         if not self.driven:
             total = moves.sum(axis=0)
