@@ -41,12 +41,12 @@ def test_a_panel_of_one_series_and_its_copies_is_that_series(pvalue):
 
 
 def test_a_bubble_that_is_shared_is_found():
-    frame = 50.0 + WALKS
-    for t in range(70, 95):
-        frame.iloc[t] += 0.5 * 1.15 ** (t - 70)
+    frame = 100.0 + WALKS
+    for t in range(61, 95):
+        frame.iloc[t] = 1.03 * frame.iloc[t - 1] + WALKS.diff().iloc[t]
     test = panel_gsadf_test(frame, draws=99)
     assert test.pvalue == 0.01
-    assert frame.index[80] < test.break_date <= frame.index[95]
+    assert frame.index[70] < test.break_date <= frame.index[95]
 
 
 def test_what_is_refused():
