@@ -35,7 +35,14 @@ __all__ = ["forbes_rigobon_test"]
 
 KINDS = ("garch", "block", "asymptotic")
 
-_ROBUST = "ROBUSTNESS"
+_ROBUST = (
+    "Measured at 5 % for a calm of 800 and a crisis of 100 observations, larger p-value of both directions: under "
+    "the null, a source twice as volatile with t(5) shocks, garch 7 %, block 4 %, asymptotic 11 %; with GARCH "
+    "source and noise besides, garch 6–9 %, block 16–21 %, asymptotic 24–37 %. Where both volatilities double and "
+    "the correlation stays it rejected no sample: the adjustment takes off too much, and power is lost; test the "
+    "residuals of a volatility model there. Adjusting for the wrong market alone rejected up to 75 % of true "
+    "nulls."
+)
 
 
 def forbes_rigobon_test(
@@ -85,8 +92,8 @@ def forbes_rigobon_test(
         source's variance of each: with a GARCH(1,1) of the source and one of the rest, or from blocks of both windows
         together. "asymptotic" is the normal law.
     draws : samples. block : length of blocks; by default the cube root of the rows in the windows.
-    dated_from_data : say so when the crisis was found in these very series, e.g. as their most volatile months. The
-        p-value of given dates is then too small, and a warning says it.
+    dated_from_data : say so when the crisis was found in these very series, e.g. as their most volatile months. The law
+        of given dates is then not that of the statistic, and a warning says it.
     rng, n_jobs : seed and workers; the numbers do not depend on the workers.
 
     Returns
@@ -96,7 +103,17 @@ def forbes_rigobon_test(
 
     Notes
     -----
-    FR_NOTES
+    Size at 5 %, measured over 300 samples with a calm of 800 and a crisis of 100 observations, correlation .4, larger
+    p-value of both directions (two standard errors: 2.5), as garch, block, asymptotic. Under the null, a source whose
+    standard deviation doubles in the crisis: with t(5) shocks 6.7, 4.0, 11.3 %; with GARCH(.08, .90) normal source and
+    noise 6.0, 15.7, 24.0 %; with GARCH(.12, .87) t(5) 9.3, 21.3, 37.3 %. Where nothing changes: t(5) 5.0, 4.3, 7.3 %;
+    constant conditional correlation with GARCH(.08, .90) normal margins .7, 3.7, 6.3 %, with GARCH(.12, .87) t(5) 3.3,
+    6.3, 15.7 %. A single direction rejects more, and that of the wrong market 34–75 % where the source's variance
+    rises. Where both standard deviations double and the correlation stays, no sample was rejected: the adjustment
+    takes off too much, and power is lost. Do not use it there, but a test of the residuals of a volatility model.
+
+    A crisis found as the most volatile 100 days of the two, by a rule: garch .3–1.3 % in both directions and 3–4 % in
+    one, asymptotic 1.3–7.3 % and 7–11 %; Fisher's transformation without adjustment 11–31 %.
 
     Raises
     ------

@@ -202,9 +202,9 @@ def dated_windows(x: Series, y: Series, crisis: Any, calm: Any, rule: Rule | Non
 def warn_dated(found: bool, pvalue: str, rule: Rule | None) -> None:
     if found and not (rule is not None and pvalue == "garch"):
         warnings.warn(
-            "the crisis was dated from the series it is tested on: days picked for being extreme are more correlated "
-            "than others, and the p-value does not know of the search. Give the crisis as a rule (a function of the "
-            "two arrays of returns) with forbes_rigobon_test(pvalue='garch'), or dates from elsewhere.",
+            "the crisis was dated from the series it is tested on, and the p-value does not know of the search: it is "
+            "that of dates given beforehand. Give the crisis as a rule (a function of the two arrays of returns) with "
+            "forbes_rigobon_test(pvalue='garch'), or dates from elsewhere.",
             CryptoEquityWarning,
             stacklevel=3,
         )

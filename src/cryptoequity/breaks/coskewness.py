@@ -30,7 +30,12 @@ from .sample import read_pair
 
 __all__ = ["coskewness", "fry_martin_tang_test"]
 
-_ROBUST = "ROBUSTNESS"
+_ROBUST = (
+    "Measured at 5 % for a calm of 800 and a crisis of 100 observations, robust form of residuals: garch 4–6 % "
+    "and block 4–7 % under GARCH margins, normal or t(5); asymptotic 7–13 %. The published law rejected 40–65 % "
+    "of true nulls with t(5) shocks, whose coskewness has no variance. The coskewness of the sample as a whole is "
+    "part of the null of 'fhs', not of that of 'parametric'."
+)
 
 
 def fry_martin_tang_test(
@@ -91,7 +96,13 @@ def fry_martin_tang_test(
 
     Notes
     -----
-    FMT_NOTES
+    Size at 5 %, measured with a calm of 800 and a crisis of 100 observations, correlation .4, CS12 of residuals,
+    robust and published form. ``"garch"`` over 100 samples (two standard errors: 4.4): 6 and 4 % with GARCH(.08,
+    .90) normal margins, 4 and 6 % with GARCH(.12, .87) t(5). ``"block"`` over 150 samples (3.6): 4.0 and 6.7 % with
+    GARCH normal, 6.7 and 8.0 % with GARCH t(5), 4.7 and 8.0 % with independent t(5), 4.0 and 14.7 % where both
+    standard deviations double in the crisis. ``"asymptotic"`` over 200 samples (3.1): 7.0 and 4.5 %, 12.5 and 45 %,
+    7.0 and 40 %, 9.0 and 48.5 %, and 8.0 and 64.5 % where they double for the second half of a sample of 1000. Do
+    not read the published law for daily returns: a joint t(5) has no sixth moment, and coskewness no variance.
 
     Raises
     ------
