@@ -146,11 +146,11 @@ def test_a_step_of_one_pair_is_found_and_named(options):
 
 @pytest.mark.filterwarnings("ignore::cryptoequity.errors.BoundaryWarning")
 def test_drawn_from_a_dcc():
-    frame = broken(400, 2)
+    frame = broken(300, 2)
     margins = fit_margins(frame)
     first = correlation_matrix_test(margins, scale="long-run", pvalue="dcc", draws=19, rng=3)
-    again = correlation_matrix_test(margins, scale="long-run", pvalue="dcc", draws=19, rng=3)
-    assert first.pvalue == again.pvalue
+    assert first.statistic == correlation_matrix_test(margins, scale="long-run").statistic
+    assert first.pvalue >= 0.05
     assert "DCC(1,1)" in first.reference
     part = correlation_matrix_test(margins, ["C", "A"], scale="long-run", pvalue="dcc", draws=19, rng=3)
     assert part.null.startswith("the correlations of C, A")

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptoequity.breaks.galeano_wied import GaleanoWied, date_quantile, date_tail
+from cryptoequity.breaks.date_law import date_quantile, date_tail
+from cryptoequity.breaks.galeano_wied import GaleanoWied
 from cryptoequity.breaks.wied import wied_kraemer_dehling_test
 from cryptoequity.errors import DataError, SpecError
 

@@ -10,13 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import stats
-from scipy.optimize import brentq
-from scipy.special import log_ndtr, ndtr
 
 from ..errors import DataError, SpecError, check_option
 from ..estimation.bibliography import citation
 from ..estimation.bootstrap import FEWEST
-from ..estimation.bootstrap import pvalue as tail
 from ..estimation.long_run import LongRun
 from ..estimation.params import Array
 from ..table import Table, format_number
@@ -25,18 +22,16 @@ from .correlation_null import (
     Filter,
     check_count,
     correlation_of,
-    default_block,
     influence,
     long_run_of,
-    model_draws,
     read_two,
 )
+from .date_law import date_quantile
+from .galeano_wied_search import Search
 from .results import DatedMixin, label
-from .wied import LAWS, Fluctuation, fluctuation, fluctuation_draws, peak
+from .wied import LAWS, fluctuation
 
-__all__ = ["GaleanoWied", "GaleanoWiedFit", "date_quantile", "date_tail"]
-
-ROUNDS = 25  # of refinement; two or three are the rule
+__all__ = ["GaleanoWied", "GaleanoWiedFit"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,13 @@ class GaleanoWied:
 
     Notes
     -----
-    ROBUSTNESS_NOTE
+    Measured with T = 1000, estimated margins, 200 samples: without a break, at least one is found in 3–4 % of samples
+    under iid t(5) and GARCH, in 7 % where the standard deviation doubles at T/2, and in 54–55 % under a DCC(.03, .95)
+    or (.02, .97), .9 of them on average: dates of a wandering correlation are no breaks; ``pvalue="dcc"`` is for
+    those. A step at T/2 from .3 by .2 (.4) is found as one break in 87 % (91 %) of samples, on average 45 (14)
+    observations from its date; the 95 % interval holds the date in 92 % (94 %) of them and is 377 (112) observations
+    long. Of steps by .1 a third are found, and their interval holds the date in 67 %: it does not know that only large
+    ones are seen.
 
     Examples
     --------
@@ -118,170 +119,10 @@ class GaleanoWied:
             )
         # every segment draws from the same seeds, so that a date does not depend on the order of the tests
         seed = int(rng.integers(2**63)) if isinstance(rng, np.random.Generator) else rng
-        search = _Search(self, columns, seed, n_jobs, {}, [])
+        search = Search(self, columns, seed, n_jobs, {}, [])
         positions = search.cut()
         positions, rounds, settled = search.refine(positions)
         return _describe(self, columns, positions, search, rounds, settled)
-
-
-@dataclass(frozen=True)
-class _Tested:
-    """Test of one segment: its first row, end, the peak that leaves both regimes their rows, and the p-value."""
-
-    first: int
-    end: int
-    statistic: float
-    pvalue: float
-    position: int
-
-
-@dataclass(frozen=True, eq=False)
-class _Search:
-    """The search with what it has tested."""
-
-    spec: GaleanoWied
-    columns: Columns
-    seed: int
-    n_jobs: int | None
-    known: dict[tuple[int, int], _Tested]
-    history: list[dict[str, Any]]
-
-    def test(self, first: int, end: int) -> _Tested | None:
-        """Test of the rows [first, end); None where two regimes do not fit."""
-        size = self.spec.min_size
-        if end - first < 2 * size:
-            return None
-        if (first, end) not in self.known:
-            x, y = (np.ascontiguousarray(self.columns.z[first:end, i]) for i in (0, 1))
-            long_run = long_run_of(self.spec.long_run, end - first)
-            found = fluctuation(x, y, self.spec.first, long_run)
-            inner = found.path[size : end - first - size + 1]
-            at = first + size + int(np.argmax(inner))
-            value = self._pvalue(x, y, found, long_run, first, end)
-            self.known[first, end] = _Tested(first, end, found.statistic, value, at)
-        return self.known[first, end]
-
-    def _pvalue(self, x: Array, y: Array, found: Fluctuation, long_run: LongRun, first: int, end: int) -> float:
-        spec = self.spec
-        if spec.pvalue == "asymptotic":
-            return float(stats.kstwobign.sf(found.statistic))
-        if spec.pvalue == "dcc":
-            at = self.columns.positions[:2] or (0, 1)
-            statistic = _SegmentPeak((at[0], at[1]), spec.first, long_run, first, end)
-            drawn, _ = model_draws(self.columns, statistic, spec.draws, self.seed, self.n_jobs)
-            return drawn.pvalue()
-        length = default_block(x.size, spec.block)
-        null = fluctuation_draws(x, y, found, spec.first, long_run, spec.pvalue, length, spec.draws, self.seed)
-        return tail(found.statistic, null)
-
-    def note(self, step: str, tested: _Tested, level: float, action: str) -> None:
-        """Keep what was done."""
-        index = self.columns.index
-        self.history.append(
-            {
-                "step": step,
-                "first": index[tested.first],
-                "last": index[tested.end - 1],
-                "statistic": tested.statistic,
-                "pvalue": tested.pvalue,
-                "level": level,
-                "action": action,
-            }
-        )
-
-    def cut(self) -> list[int]:
-        """Binary segmentation; every pass adds a break, and no more than T / min_size fit."""
-        positions: list[int] = []
-        for _ in range(self.columns.nobs // self.spec.min_size):
-            edges = [0, *positions, self.columns.nobs]
-            tested = [self.test(a, b) for a, b in pairwise(edges)]
-            open_ones = [one for one in tested if one is not None]
-            if not open_ones:
-                break
-            level = self.spec.level(len(positions) + 1)
-            best = min(open_ones, key=lambda one: (one.pvalue, -one.statistic))
-            if not best.pvalue <= level:
-                self.note("segmentation", best, level, "no further break")
-                break
-            self.note("segmentation", best, level, f"break at {label(self.columns.index[best.position])}")
-            positions = sorted([*positions, best.position])
-        return positions
-
-    def refine(self, positions: list[int]) -> tuple[list[int], int, bool]:
-        """Test every break between its neighbors, until nothing changes; the dates, rounds, whether it settled."""
-        for rounds in range(1, ROUNDS + 1):
-            before = list(positions)
-            place = 0
-            while place < len(positions):
-                edges = [0, *positions, self.columns.nobs]
-                tested = self.test(edges[place], edges[place + 2])
-                level = self.spec.level(len(positions))
-                if tested is None or not tested.pvalue <= level:
-                    dropped = positions.pop(place)
-                    if tested is not None:
-                        self.note("refinement", tested, level, f"drop {label(self.columns.index[dropped])}")
-                    continue
-                if tested.position != positions[place]:
-                    self.note("refinement", tested, level, f"move to {label(self.columns.index[tested.position])}")
-                    positions[place] = tested.position
-                place += 1
-            if positions == before:
-                return positions, rounds, True
-        return positions, ROUNDS, False
-
-
-@dataclass(frozen=True)
-class _SegmentPeak:
-    """The statistic of some rows of two columns, as `bootstrap.null_draws` calls it."""
-
-    columns: tuple[int, int]
-    least: int
-    long_run: LongRun
-    first: int
-    end: int
-
-    def __call__(self, z: Array, driver: Array | None, warm: Any) -> float:
-        """Return the statistic."""
-        del driver, warm
-        x, y = (np.ascontiguousarray(z[self.first : self.end, i]) for i in self.columns)
-        return peak(x, y, self.least, self.long_run)
-
-
-def date_tail(x: float, drift: float, deviation: float, other_drift: float, other_deviation: float) -> float:
-    r"""Probability that :math:`\arg\max_s V(s)` lies beyond ``x`` on this side, x at least 0.
-
-    On this side :math:`V(s)=\omega W(s)-a s`, with drift a and deviation omega; on the other side the same with its
-    own numbers and an independent W. The peak of the other side is exponential with rate :math:`2a'/\omega'^2`; the
-    first passage of this side integrates in closed form. For equal halves it is Bai's (1997) law.
-    """
-    d = drift / deviation
-    rate = 2.0 * other_drift * deviation / other_deviation**2
-    root = np.sqrt(x)
-    near = ndtr(-d * root)
-    # exp(rate d x + rate^2 x / 2) times a normal tail: the product in logs, as the first factor overflows
-    mixed = float(np.exp(rate * d * x + 0.5 * rate**2 * x + log_ndtr(-(d + rate) * root)))
-    a = 2.0 * d + rate
-    fall = root * np.exp(-0.5 * d * d * x) / np.sqrt(2.0 * np.pi) - d * x * near
-    total = near / d - (near + mixed) / a - fall + (near - mixed) / rate
-    return float(min(1.0, max(0.0, 2.0 * d * total)))
-
-
-def date_quantile(probability: float, drifts: tuple[float, float], deviations: tuple[float, float]) -> float:
-    """Quantile of the distance of a date from the true one; ``drifts`` and ``deviations`` left and right of it."""
-    (a1, a2), (w1, w2) = drifts, deviations
-    right = date_tail(0.0, a2, w2, a1, w1)
-    if probability >= 1.0 - right:
-        wanted, sign, arguments = 1.0 - probability, 1.0, (a2, w2, a1, w1)
-    else:
-        wanted, sign, arguments = probability, -1.0, (a1, w1, a2, w2)
-    if date_tail(0.0, *arguments) <= wanted:
-        return 0.0
-    top = (arguments[1] / arguments[0]) ** 2
-    while date_tail(top, *arguments) > wanted:  # doubles until it passes; the tail falls exponentially
-        top *= 2.0
-        if top > 1e12:
-            return sign * float("inf")
-    return sign * float(brentq(lambda x: date_tail(x, *arguments) - wanted, 0.0, top, xtol=1e-9, rtol=1e-12))
 
 
 @dataclass(frozen=True, eq=False)
@@ -432,7 +273,7 @@ def _checked(level: float) -> float:
 
 
 def _describe(
-    spec: GaleanoWied, columns: Columns, positions: list[int], search: _Search, rounds: int, settled: bool
+    spec: GaleanoWied, columns: Columns, positions: list[int], search: Search, rounds: int, settled: bool
 ) -> GaleanoWiedFit:
     edges = [0, *positions, columns.nobs]
     rho, omega = [], []
@@ -484,4 +325,9 @@ def _break_deviations(spec: GaleanoWied, z: Array, edges: list[int]) -> Array:
     return out
 
 
-ROBUSTNESS = ""
+ROBUSTNESS = (
+    "Measured at 5 %, T = 1000, estimated GARCH-t margins: a break is found where there is none in 3–4 % of samples "
+    "under iid t(5) and GARCH, in 7 % where the standard deviation doubles, and in 54–55 % under a DCC with a + b "
+    "near one (use pvalue='dcc' there). 95 % intervals hold the date of a step by .2 or .4 in 92–94 % of samples, by "
+    ".1 in 67 %."
+)
