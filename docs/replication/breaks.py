@@ -1,6 +1,6 @@
 """Breaks in the correlation of bitcoin with four equity series, and explosive episodes: the numbers of breaks.md.
 
-    python docs/replication/breaks.py                     all pairs, 499 draws; about ten minutes on two cores
+    python docs/replication/breaks.py                     all pairs, 199 draws; about ten minutes
     python docs/replication/breaks.py --draws 19 --out /tmp/trial
 
 Reads daily closes as `jpmorgan.py` does and writes docs/replication/results/break_dates.csv, break_tests.csv and
@@ -21,9 +21,9 @@ from jpmorgan import EQUITIES, OUT, START, read_data
 
 import cryptoequity as ce
 
-SEED, DRAWS = 20261122, 499
+SEED, DRAWS = 20261122, 199
 PANDEMIC = pd.Timestamp("2020-02-24")  # first session of the fall of February 2020
-BOUNDS = {"min_size": 126}  # half a year of sessions
+BOUNDS = {"trim": 0.15}  # fewest days of a regime, a share of the sample
 
 
 def interval_of(fit: Any, date: pd.Timestamp, number: int) -> tuple[Any, Any]:
