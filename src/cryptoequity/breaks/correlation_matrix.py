@@ -165,9 +165,9 @@ def correlation_matrix_test(
     -----
     Size at 5 %, measured for three columns with T = 1000, correlations .4, estimated margins, 200 samples; scale
     "bootstrap" ("long-run"): iid t(5) 4.5 % (3.5 %), GARCH(.08, .90) normal 3.5 % (4.0 %), GARCH(.12, .87) t(5) 1.5 %
-    (2.0 %), standard deviation twice at T/2 8.6 % (9.6 %), DCC(.03, .95) and (.02, .97) 79–82 %: with a wandering
+    (2.0 %), standard deviation twice at T/2 8.5 % (9.5 %), DCC(.03, .95) and (.02, .97) 79–83 %: with a wandering
     correlation use ``pvalue="dcc"``, whose size was measured for pairs only. Power against a step of all three at T/2
-    from .3 by .1, .2, .4: .42, .98, 1.00. Do not use it on raw returns, on paths, or with so many columns that
+    from .3 by .1, .2, .4: .43, .98, 1.00. Do not use it on raw returns, on paths, or with so many columns that
     :math:`\hat E` has more elements than the sample bears.
 
     Examples
@@ -247,7 +247,7 @@ def correlation_matrix_test(
 
 
 ROBUSTNESS = (
-    "Measured at 5 %, three columns, T = 1000, estimated GARCH-t margins: 2–5 % under iid t(5) and GARCH, 9 % where "
-    "the standard deviation doubles, and 79–82 % under a DCC with a + b near one, which is no constant correlation "
+    "Measured at 5 %, three columns, T = 1000, estimated GARCH-t margins: 2–5 % under iid t(5) and GARCH, 9–10 % where "
+    "the standard deviation doubles, and 79–83 % under a DCC with a + b near one, which is no constant correlation "
     "and has no break; pvalue='dcc' is for that."
 )

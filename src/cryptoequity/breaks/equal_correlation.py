@@ -184,8 +184,8 @@ def equal_correlation_test(
     Notes
     -----
     Size at 5 %, measured with a date at T/2, T = 1000, correlation .4, estimated margins, 200 samples; a pair (three
-    columns): iid t(5) 6.6 % (8.1 %), GARCH(.08, .90) normal 7.1 % (3.5 %), GARCH(.12, .87) t(5) 3.5 % (3.0 %),
-    standard deviation twice at T/2 5.1 % (4.0 %), DCC(.03, .95) and (.02, .97) 35–37 % (64–66 %). Of the pair with
+    columns): iid t(5) 6.5 % (8.0 %), GARCH(.08, .90) normal 7.0 % (3.5 %), GARCH(.12, .87) t(5) 3.5 % (3.0 %),
+    standard deviation twice at T/2 5.5 % (4.0 %), DCC(.03, .95) and (.02, .97) 34–36 % (64–66 %). Of the pair with
     "dcc", 99 draws in 80 samples: GARCH 1–4 %, DCC 4–5 %. Power against a step from .3 by .1, .2, .4: .41, .97, 1.00;
     with "dcc" .51 and .93 against the last two. Do not use it for a date found by looking at the correlations.
 
@@ -258,7 +258,7 @@ def jennrich_test(
     Notes
     -----
     Size at 5 %, measured with a date at T/2, T = 1000, correlation .4, estimated margins, 200 samples: GARCH(.08, .90)
-    normal 4.5 %, standard deviation twice at T/2 4.0 %, but iid t(5) 23 % and GARCH(.12, .87) t(5) 18 %, and 40–42 %
+    normal 4.5 %, standard deviation twice at T/2 4.5 %, but iid t(5) 23 % and GARCH(.12, .87) t(5) 18.5 %, and 40–42 %
     under a DCC(.03, .95) or (.02, .97). Do not use it on anything with fat tails.
 
     Examples
@@ -349,7 +349,7 @@ def _test(
 
 ROBUSTNESS = (
     "Measured at 5 %, T = 1000, estimated GARCH-t margins: 4–7 % for a pair under iid t(5), GARCH, and a doubling of "
-    "the standard deviation at the date; 35–37 % (three columns 65 %) under a DCC with a + b near one and no step, "
+    "the standard deviation at the date; 34–36 % (three columns 65 %) under a DCC with a + b near one and no step, "
     "where pvalue='dcc' rejects in 4–5 %. The date must not have been searched for."
 )
 JENNRICH_ROBUSTNESS = (

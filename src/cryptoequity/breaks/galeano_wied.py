@@ -54,12 +54,12 @@ class GaleanoWied:
     Notes
     -----
     Measured with T = 1000, estimated margins, 200 samples: without a break, at least one is found in 3–4 % of samples
-    under iid t(5) and GARCH, in 7 % where the standard deviation doubles at T/2, and in 54–55 % under a DCC(.03, .95)
-    or (.02, .97), .9 of them on average: dates of a wandering correlation are no breaks; ``pvalue="dcc"`` is for
-    those. A step at T/2 from .3 by .2 (.4) is found as one break in 87 % (91 %) of samples, on average 45 (14)
-    observations from its date; the 95 % interval holds the date in 92 % (94 %) of them and is 377 (112) observations
-    long. Of steps by .1 a third are found, and their interval holds the date in 67 %: it does not know that only large
-    ones are seen.
+    under iid t(5) and GARCH, in 8 % where the standard deviation doubles at T/2, and in 54–56 % under a
+    DCC(.03, .95) or (.02, .97), .9 of them on average: dates of a wandering correlation are no breaks;
+    ``pvalue="dcc"`` is for those. A step at T/2 from .3 by .2 (.4) is found as one break in 88 % (92 %) of samples, on
+    average 45 (14) observations from its date; the 95 % interval holds the date in 92 % (93 %) of them and is 375 (112)
+    observations long. Of steps by .1 a third are found, and their interval holds the date in 67 %: it does not know
+    that only large ones are seen.
 
     Examples
     --------
@@ -327,7 +327,7 @@ def _break_deviations(spec: GaleanoWied, z: Array, edges: list[int]) -> Array:
 
 ROBUSTNESS = (
     "Measured at 5 %, T = 1000, estimated GARCH-t margins: a break is found where there is none in 3–4 % of samples "
-    "under iid t(5) and GARCH, in 7 % where the standard deviation doubles, and in 54–55 % under a DCC with a + b "
-    "near one (use pvalue='dcc' there). 95 % intervals hold the date of a step by .2 or .4 in 92–94 % of samples, by "
+    "under iid t(5) and GARCH, in 8 % where the standard deviation doubles, and in 54–56 % under a DCC with a + b "
+    "near one (use pvalue='dcc' there). 95 % intervals hold the date of a step by .2 or .4 in 92–93 % of samples, by "
     ".1 in 67 %."
 )
