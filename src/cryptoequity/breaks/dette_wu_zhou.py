@@ -236,6 +236,6 @@ def dette_wu_zhou_test(
 
 
 ROBUSTNESS = (
-    "Measured at 5 %, T = 1000: 3–5 % under iid t(5) and GARCH, raw or filtered, and 6–7 % where the standard deviation "
-    "doubles; 43–50 % under a DCC with a + b near one, which is no constant correlation and has no break."
+    "Measured at 5 %, T = 1000: 3–5 % under iid t(5) and GARCH, raw or filtered, and 6–7 % where the standard "
+    "deviation doubles; 43–50 % under a DCC with a + b near one, which is no constant correlation and has no break."
 )

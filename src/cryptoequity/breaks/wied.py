@@ -194,8 +194,8 @@ def wied_kraemer_dehling_test(
 
     Notes
     -----
-    Size in % at 5 %, measured with T = 1000, correlation .4, margins estimated in each of 200 samples (a rate of 5 % has a
-    standard error of 1.5 points), drawn p-values from 99 draws, "dcc" in 80 samples:
+    Size in % at 5 %, measured with T = 1000, correlation .4, margins estimated in each of 200 samples (a rate of 5 %
+    has a standard error of 1.5 points), drawn p-values from 99 draws, "dcc" in 80 samples:
 
     ==================================== ======== =========== =========== ======== ======== ========
     p-value                              iid t(5) GARCH(.08,  GARCH(.12,  sd twice DCC(.03, DCC(.02,
