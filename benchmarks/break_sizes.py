@@ -85,7 +85,7 @@ def cells() -> dict[str, Cell]:
     made += [Cell("calibrated", world, 1000, 120, 99) for world in (*SINGLE, "variance-step")]
     made += [Cell("dcc", world, 1000, 100, 99) for world in ("garch-t", "dcc", "dcc-slow", "variance", *STEPS)]
     made += [
-        Cell("contagion", world, 1000, 200, 199) for world in ("iid-n", "garch-n", "garch-t", "crisis", "crisis-t")
+        Cell("contagion", world, 1000, 100, 99) for world in ("iid-n", "garch-n", "garch-t", "crisis", "crisis-t")
     ]
     made += [
         Cell("explosive", world, 200, 250, 99) for world in ("iid-n", "garch-n", "garch-t-high", "variance", "bubble")
@@ -265,14 +265,18 @@ def contagion(cell: Cell, rng: np.random.Generator) -> dict[str, float]:
     crisis = (data.index[first], data.index[end - 1])
     seed = int(rng.integers(2**31))
     out: dict[str, float] = {}
-    for how in ("asymptotic", "block"):
+    for how in ("asymptotic", "block", "garch"):
         out[f"Forbes-Rigobon, {how}"] = ce.forbes_rigobon_test(
             data["A"], data["B"], crisis, pvalue=how, draws=cell.draws, rng=seed
         ).pvalue
     for moment in ("CS12", "CS21"):
-        out[f"Fry-Martin-Tang {moment}, asymptotic"] = ce.fry_martin_tang_test(
-            data["A"], data["B"], crisis, moment=moment, pvalue="asymptotic"
-        ).pvalue
+        for robust, form in ((True, "asymptotic"), (False, "as published")):
+            out[f"Fry-Martin-Tang {moment}, {form}"] = ce.fry_martin_tang_test(
+                data["A"], data["B"], crisis, moment=moment, robust=robust, pvalue="asymptotic"
+            ).pvalue
+    out["Fry-Martin-Tang CS12, garch"] = ce.fry_martin_tang_test(
+        data["A"], data["B"], crisis, draws=cell.draws, rng=seed
+    ).pvalue
     return out
 
 
