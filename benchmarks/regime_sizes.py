@@ -3,7 +3,7 @@
     python benchmarks/regime_sizes.py                  # all cells, about fifteen minutes of one core
     python benchmarks/regime_sizes.py --quick          # smoke run, prints only
 
-Concordance: a two-state chain and fixed episodes of 60 days, evenly spread over T = 2000; upper-sided t-statistics with
+Concordance: a two-state chain and fixed episodes of 60 days, T = 2000; upper-sided t-statistics with
 no lags, with Newey and West's 4 (T/100)^(2/9), with the root of T, with 120; the fixed-b law of the library's default
 lags; all circular shifts; the stationary bootstrap with 199 draws.
 
@@ -52,9 +52,12 @@ LEVEL = 0.05
 
 
 def episodes(nobs, count, length=60):
-    """0/1 series of ``count`` windows, evenly spread."""
+    """0/1 series of ``count`` windows, one at random in each of as many equal parts; always the same ones."""
+    rng = np.random.default_rng(count)
     out = np.zeros(nobs, bool)
-    for begin in np.linspace(0, nobs, count, endpoint=False).astype(int) + nobs // (2 * count) - length // 2:
+    part = nobs // count
+    for k in range(count):
+        begin = k * part + int(rng.integers(0, part - length))
         out[begin : begin + length] = True
     return out
 
