@@ -554,6 +554,16 @@ _BIBLIOGRAPHY = {
         "Dependent Transitions in a Markov Model of U.S. GNP Growth}, journal={Journal of Business and "
         "Economic Statistics}, volume={12}, number={3}, pages={279--288}, year={1994}}"
     ),
+    "hamilton1989": (
+        "@article{hamilton1989, author={Hamilton, James D.}, title={A New Approach to the Economic Analysis "
+        "of Nonstationary Time Series and the Business Cycle}, journal={Econometrica}, volume={57}, "
+        "number={2}, pages={357--384}, year={1989}}"
+    ),
+    "pelletier2006": (
+        "@article{pelletier2006, author={Pelletier, Denis}, title={Regime Switching for Dynamic "
+        "Correlations}, journal={Journal of Econometrics}, volume={131}, number={1--2}, pages={445--473}, "
+        "year={2006}}"
+    ),
 }
 
 
