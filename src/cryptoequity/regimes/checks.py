@@ -3,8 +3,8 @@ r"""Is the density of tomorrow right? Probability integral transforms given the 
 With several columns the transforms of each column on its own say nothing of their correlation. Rosenblatt's (1952) do:
 column n is transformed given the past *and the columns before it*,
 
-.. math:: u_{nt}=\frac{\sum_j\Pr(S_t=j\mid Y_{t-1})\,f_j(y_{1t},\dots,y_{n-1,t})\,F_j(y_{nt}\mid y_{1t},\dots,y_{n-1,t})}
-                      {\sum_j\Pr(S_t=j\mid Y_{t-1})\,f_j(y_{1t},\dots,y_{n-1,t})},
+.. math:: u_{nt}=\frac{\sum_jw_{jnt}\,F_j(y_{nt}\mid y_{1t},\dots,y_{n-1,t})}{\sum_jw_{jnt}},\qquad
+          w_{jnt}=\Pr(S_t=j\mid Y_{t-1})\,f_j(y_{1t},\dots,y_{n-1,t}),
 
 and all of them are uniform and independent, over dates and columns, when the model is right.
 """
@@ -68,7 +68,7 @@ def rosenblatt(emission: GaussianEmission, theta: Array, predicted: Array) -> Ar
 def _log_kernel(d: Array, n: int, nu: float) -> Array:
     """Log-density of n columns at squared distances ``d``, without the determinant."""
     if not nu:
-        return -0.5 * (n * np.log(2.0 * np.pi) + d)
+        return np.asarray(-0.5 * (n * np.log(2.0 * np.pi) + d))
     constant = special.gammaln((nu + n) / 2) - special.gammaln(nu / 2) - 0.5 * n * np.log(np.pi * (nu - 2.0))
     out: Array = constant - 0.5 * (nu + n) * np.log1p(d / (nu - 2.0))
     return out

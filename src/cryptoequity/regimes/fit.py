@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import json
 from dataclasses import dataclass, field
@@ -16,8 +17,20 @@ from ..estimation.params import Array
 from ..estimation.results import Estimate, FitMixin, mark_filtered
 from ..table import Table, format_number
 from .chain import Chain
+from .checks import density_checks, normal_quantiles, rosenblatt
 from .emission import Emission
+from .gaussian import GaussianEmission
 from .likelihood import Inference, RegimeLikelihood, Start
+from .stored import (
+    Found,
+    decode,
+    encode,
+    estimate_from_dict,
+    estimate_to_dict,
+    found,
+    starts_from_list,
+    starts_to_list,
+)
 
 if TYPE_CHECKING:
     from .spec import RegimeSpec
@@ -64,6 +77,7 @@ class RegimeFit(FitMixin):
     starts: tuple[Start, ...] = field(default=(), repr=False)
     drivers: pd.DataFrame | None = field(default=None, repr=False)
     _inference: list[Inference] = field(default_factory=list, repr=False)
+    _inputs: dict[str, Any] = field(default_factory=dict, repr=False)
 
     # --- pieces
 
@@ -296,17 +310,41 @@ class RegimeFit(FitMixin):
 
     # --- residuals
 
-    def pit(self) -> pd.DataFrame:
-        """Probability integral transforms given the past, (T, N): uniform and independent when the model is right."""
+    def pit(self, joint: bool = False) -> pd.DataFrame:
+        """Probability integral transforms given the past, (T, N): uniform and independent when the model is right.
+
+        Parameters
+        ----------
+        joint : given the past and the columns before it (Rosenblatt 1952), which tests the correlations too.
+        """
         inner, _ = self.likelihood.split(self.theta)
-        values = np.einsum("tk,tkn->tn", self.inference.predicted, self.emission.margins_cdf(inner))
+        if joint:
+            if not isinstance(self.emission, GaussianEmission):
+                raise SpecError(f"{self.spec.name}: no joint transforms; this model has those of each column only.")
+            values = rosenblatt(self.emission, inner, self.inference.predicted)
+        else:
+            values = np.einsum("tk,tkn->tn", self.inference.predicted, self.emission.margins_cdf(inner))
         return pd.DataFrame(values, self.index, list(self.names))
 
-    def generalized_residuals(self) -> pd.DataFrame:
+    def generalized_residuals(self, joint: bool = False) -> pd.DataFrame:
         """Normal quantiles of `pit`, (T, N): standard normal and independent when the model is right."""
-        tiny = np.finfo(float).tiny
-        inside = np.clip(self.pit().to_numpy(), tiny, 1.0 - 1e-16)
-        return pd.DataFrame(stats.norm.ppf(inside), self.index, list(self.names))
+        return pd.DataFrame(normal_quantiles(self.pit(joint).to_numpy()), self.index, list(self.names))
+
+    def diagnostics(self, lags: int = 10) -> pd.DataFrame:
+        r"""Tests of the predictive densities by (series, test): statistic and pvalue.
+
+        On `generalized_residuals`, which are independent and standard normal when the model is right: Ljung–Box with
+        ``lags`` on them and on their squares, Kolmogorov–Smirnov, and Berkowitz (2001), of which see
+        `checks.berkowitz_test`. With several columns the residuals are the joint ones, column n given those before it,
+        and the Ljung–Box test of products of two columns sees correlation that moves in another way than the model's.
+
+        Notes
+        -----
+        Parameters count as known, although they were estimated on the same dates: Kolmogorov–Smirnov and Berkowitz then
+        reject less often than their level, and nothing here replaces a look at dates the fit has not seen
+        (`filter`).
+        """
+        return density_checks(self.generalized_residuals(joint=len(self.names) > 1), lags)
 
     # --- ahead
 
@@ -317,14 +355,16 @@ class RegimeFit(FitMixin):
         ----------
         drivers : rows of future drivers, row h acting on date T + h (lag them beforehand); needed with drivers.
         """
-        if not isinstance(horizon, int) or isinstance(horizon, bool) or horizon < 1:
-            raise SpecError(f"horizon={horizon!r}: a whole number of dates, at least 1.")
         path = self._ahead(horizon, drivers)
         mean, cov = self.emission.moments(self.likelihood.split(self.theta)[0])
         if mean.ndim != 2:
             raise SpecError(f"{self.spec.name}: moments move with the past; this model has a forecast of its own.")
         means, covs = mix(path, mean[None], cov[None])
-        steps = pd.RangeIndex(1, horizon + 1, name="horizon")
+        return self._forecast_frames(path, means, covs)
+
+    def _forecast_frames(self, path: Array, means: Array, covs: Array) -> RegimeForecast:
+        """Label probabilities (H, k), means (H, N) and covariances (H, N, N) ahead."""
+        steps = pd.RangeIndex(1, len(path) + 1, name="horizon")
         rows, cols = np.triu_indices(len(self.names), 1)
         sd = np.sqrt(np.einsum("hii->hi", covs))
         pairs = pd.MultiIndex.from_tuples([(self.names[i], self.names[j]) for i, j in zip(rows, cols, strict=True)])
@@ -338,26 +378,31 @@ class RegimeFit(FitMixin):
 
     def _ahead(self, horizon: int, drivers: pd.DataFrame | pd.Series | None) -> Array:
         """Probabilities (H, k) of the regimes of the next dates."""
-        outer = self.likelihood.split(self.theta)[1]
-        if self.chain.driven:
-            if drivers is None:
-                raise SpecError(
-                    f"the odds move with {', '.join(self.chain.names[1:])}: give drivers= for every date ahead."
-                )
-            frame = drivers.to_frame() if isinstance(drivers, pd.Series) else drivers
-            values = np.asarray(frame, float)
-            wanted = (horizon, len(self.chain.names) - 1)
-            if values.shape != wanted or not np.isfinite(values).all():
-                raise SpecError(f"drivers must be finite and of shape {wanted}, not {values.shape}.")
-            p = self.chain.at(outer, np.column_stack([np.ones(horizon), values]))
-        else:
-            p = np.repeat(self.chain.matrices(outer), horizon, axis=0)
+        p = self._matrices_ahead(horizon, drivers)
         out = np.empty((horizon, self.k))
         now = self.chain.marginal(self.inference.filtered[-1:])[0]
         for h in range(horizon):
             now = now @ p[h]
             out[h] = now
         return out
+
+    def _matrices_ahead(self, horizon: int, drivers: pd.DataFrame | pd.Series | None) -> Array:
+        """Transition matrices (H, k, k) into the next dates."""
+        if not isinstance(horizon, int) or isinstance(horizon, bool) or horizon < 1:
+            raise SpecError(f"horizon={horizon!r}: a whole number of dates, at least 1.")
+        outer = self.likelihood.split(self.theta)[1]
+        if not self.chain.driven:
+            return np.repeat(self.chain.matrices(outer), horizon, axis=0)
+        if drivers is None:
+            raise SpecError(
+                f"the odds move with {', '.join(self.chain.names[1:])}: give drivers= for every date ahead."
+            )
+        frame = drivers.to_frame() if isinstance(drivers, pd.Series) else drivers
+        values = np.asarray(frame, float)
+        wanted = (horizon, len(self.chain.names) - 1)
+        if values.shape != wanted or not np.isfinite(values).all():
+            raise SpecError(f"drivers must be finite and of shape {wanted}, not {values.shape}.")
+        return self.chain.at(outer, np.column_stack([np.ones(horizon), values]))
 
     def simulate(self, nobs: int | None = None, *, rng: int | np.random.Generator) -> tuple[pd.DataFrame, pd.Series]:
         """Draw data (nobs, N) and regimes (nobs,), numbered from 1; drivers stay as observed."""
@@ -417,8 +462,61 @@ class RegimeFit(FitMixin):
         }
 
     def to_json(self) -> str:
-        """JSON of `to_dict`."""
-        return json.dumps(self.to_dict())
+        """JSON text; `RegimeFit.from_json` gives the fit back.
+
+        Raises
+        ------
+        SpecError : a fit that was given what has no JSON form (margins of the arch package), or a filtered path.
+        """
+        if self.estimate.optimum is None:
+            raise SpecError("a filtered path has no optimum to write; write the fit it came from.")
+        inputs = {k: one for k, one in self._given().items() if not isinstance(one, np.random.Generator)}
+        content = {
+            "spec": self.spec.to_dict(),
+            "inputs": {key: encode(value) for key, value in inputs.items()},
+            "estimate": estimate_to_dict(self.estimate),
+            "starts": starts_to_list(self.starts),
+        }
+        return json.dumps(content)
+
+    @classmethod
+    def from_json(cls, text: str) -> RegimeFit:
+        """Rebuild from `to_json`: the data are filtered again with the stored parameters."""
+        from .spec import spec_from_dict
+
+        content = json.loads(text)
+        spec = spec_from_dict(content["spec"])
+        inputs = {key: decode(value) for key, value in content["inputs"].items()}
+        with found(Found(spec, estimate_from_dict(content["estimate"]), starts_from_list(content["starts"]))):
+            out: RegimeFit = spec.fit(**inputs)
+        return out
+
+    def _given(self) -> dict[str, Any]:
+        """What ``fit`` was given, with fitted margins in the place of returns."""
+        margins = getattr(self, "margins", None)
+        if margins is None:
+            return self._inputs
+        rest = {key: value for key, value in self._inputs.items() if key not in ("data", "margins")}
+        return {"data": margins, **rest}
+
+    def filter(self, data: Any, **inputs: Any) -> RegimeFit:
+        """Run new data through this fit's parameters: probabilities, paths, residuals.
+
+        The law of the first state is that of the fit. Estimates and their covariance are carried over unchanged. For
+        dates after the sample give the old data with the new ones behind them: the filter then goes on where it was.
+
+        Parameters
+        ----------
+        data, inputs : what ``fit`` of the specification takes, in its words, e.g. ``drivers=``.
+        """
+        if isinstance(data, pd.DataFrame) and set(self.names) <= set(map(str, data.columns)):
+            data = data[[name for own in self.names for name in data.columns if str(name) == own]]
+        names = list(inspect.signature(type(self.spec).fit).parameters)
+        first = self.inference.first if type(self.chain) is Chain else None
+        given = {"starts": 1, **inputs} if "starts" in names else inputs
+        with found(Found(self.spec, self.estimate, (), True, first)):
+            out: RegimeFit = self.spec.fit(data, **given)
+        return out
 
 
 def mix(probabilities: Array, mean: Array, cov: Array) -> tuple[Array, Array]:

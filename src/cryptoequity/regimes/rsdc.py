@@ -2,6 +2,9 @@ r"""Regime switching dynamic correlation: correlations that jump between levels,
 
 .. math:: r_t=\mu_t+D_tz_t,\qquad z_t\mid S_t=j\sim(0,R_j),\qquad \Pr(S_t=j\mid S_{t-1}=i)=p_{ij,t}
 
+with a matrix :math:`R_j` of its own in each regime, or one matrix at switching strength,
+:math:`R_j=\Gamma\lambda_j+I(1-\lambda_j)`.
+
 Volatility has been taken out by the margins, so a regime of high correlation is not one of high volatility in disguise.
 The standard errors count the margins: their scores and those of the correlation step are stacked (Newey & McFadden
 1994).
@@ -11,7 +14,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -24,12 +27,15 @@ from ..estimation.params import Array
 from ..estimation.results import Estimate
 from ..volatility import EGARCH, GARCH, Margins, fit_margins
 from ..volatility.margins import residual_arrays
-from .fit import RegimeFit
 from .gaussian import GaussianEmission
 from .likelihood import RegimeLikelihood, climb_regimes
+from .rsdc_fit import RSDCFit, emission_of
 from .spec import RegimeSpec, check_columns, make_chain, reorder
+from .stored import found_for, taken
 
 __all__ = ["RSDC", "RSDCFit", "RSDCLikelihood"]
+
+STRUCTURES = ("full", "scaled")
 
 
 class RSDCLikelihood(RegimeLikelihood):
@@ -68,51 +74,18 @@ class RSDCLikelihood(RegimeLikelihood):
         return [slopes[:, i] @ dz for i, dz in enumerate(dzs)], np.empty(0)
 
 
-@dataclass(frozen=True, eq=False)
-class RSDCFit(RegimeFit):
-    """A fitted `RSDC`; see `RegimeFit`. Parameters are those of the margins, the correlations and the chain.
-
-    Attributes
-    ----------
-    margins : the fitted margins.
-    """
-
-    margins: Margins | None = field(default=None, repr=False)
-
-    @property
-    def loglik_obs(self) -> pd.Series:
-        """Joint log-likelihood by date."""
-        assert self.margins is not None
-        jacobian = np.log(self.margins.volatility.to_numpy(float)).sum(axis=1)
-        return pd.Series(self.inference.loglik - jacobian, self.index, name="loglik")
-
-    @property
-    def std_resid(self) -> pd.DataFrame:
-        """Standardized residuals z, (T, N)."""
-        assert self.margins is not None
-        return self.margins.std_resid
-
-    def correlation(self, i: str, j: str, kind: str = "predicted") -> pd.Series:
-        """Correlation of two columns by date, (T,); see `conditional_correlation`."""
-        return self.conditional_correlation(i, j, kind)
-
-    def correlations(self) -> pd.DataFrame:
-        """Correlation of every pair in each regime, (pairs, k)."""
-        _, cov = self.emission.moments(self.likelihood.split(self.theta)[0])
-        rows, cols = np.triu_indices(len(self.names), 1)
-        pairs = pd.MultiIndex.from_tuples([(self.names[i], self.names[j]) for i, j in zip(rows, cols, strict=True)])
-        return pd.DataFrame(cov[:, rows, cols].T, pairs, self.regime_names)
-
-
 @dataclass(frozen=True)
 class RSDC(RegimeSpec):
     r"""Regime switching dynamic correlation (Pelletier 2006), with transition odds that drivers may move.
 
     Parameters
     ----------
-    k : regimes, numbered by their mean correlation.
+    k : regimes, numbered by their mean correlation, or by their strength.
     dist : "t" with one number of degrees of freedom, or "normal". Under normal densities the fat tails of the residuals
         make regimes of a few days; levels that last are then lost.
+    structure : "full", a matrix in each regime; "scaled", one matrix whose share in the regime is
+        :math:`\lambda_j\in[0,1]`, that of the strongest regime one (Pelletier 2006): k - 1 parameters more than a
+        constant correlation however many columns there are. Correlations of a pair then share a sign in all regimes.
     initial : law of the first state: "ergodic", "estimated", "uniform" or probabilities.
     penalty : standard deviation of a normal penalty on the drivers' effects, per standard deviation of the driver; it
         keeps them finite where a driver separates the transitions (few events).
@@ -138,16 +111,17 @@ class RSDC(RegimeSpec):
     penalty: float = float("inf")
     driver_lag: int = 1
     order_by: str = "correlation"
+    structure: str = "full"
     orders: ClassVar[tuple[str, ...]] = ("correlation",)
     references: ClassVar[tuple[str, ...]] = ("pelletier2006", "hamilton1989", "neweymcfadden1994")
 
-    def likelihood(self, z: Array, names: tuple[str, ...], index: pd.Index, drivers: object = None) -> RSDCLikelihood:
-        """Build the second step on residuals ``z`` (T, N)."""
-        emission = GaussianEmission(
-            z, names, self.k, mean="zero", scale="unit", student=self.dist == "t", order_by="correlation"
-        )
-        chain, _ = make_chain(self, index, drivers)  # type: ignore[arg-type]
-        return RSDCLikelihood(emission, chain)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_option("structure", self.structure, STRUCTURES)
+
+    def emission(self, z: Array, names: tuple[str, ...]) -> GaussianEmission:
+        """Densities of residuals ``z`` (T, N)."""
+        return emission_of(z, names, self.k, structure=self.structure, student=self.dist == "t")
 
     def fit(
         self,
@@ -184,7 +158,16 @@ class RSDC(RegimeSpec):
             raise DataError(f"a correlation needs two columns; there is only {data.names[0]!r}.")
         z, volatility = residual_arrays(data)
         index = data.std_resid.index
-        lik = self.likelihood(z, data.names, index, drivers)
+        chain, lagged = make_chain(self, index, drivers)
+        lik = RSDCLikelihood(self.emission(z, data.names), chain)
+        known = found_for(self, (*margin_names(data), *lik.layout.names))
+        if known is not None:
+            if known.first is not None:
+                lik = RSDCLikelihood(lik.emission, replace(chain, initial=known.first))
+            theta = known.estimate.theta[-lik.layout.size :]
+            lik.settle(theta)
+            estimate = taken(known, lik, -float(np.log(volatility).sum()))
+            return RSDCFit(self, estimate, theta, lik, index, data.names, known.starts, lagged, margins=data)
         optimum, tried = climb_regimes(lik, starts, rng)
         optimum = reorder(lik, optimum)
         lik.settle(optimum.theta)
@@ -203,13 +186,17 @@ class RSDC(RegimeSpec):
         if not optimum.converged:
             if strict:
                 raise ConvergenceError(optimum.reason)
-            warnings.warn(f"{self.name}: {optimum.reason}", ConvergenceWarning, stacklevel=2)
+            warnings.warn(f"{self.name}: {optimum.reason}", ConvergenceWarning, stacklevel=3)
         own = [name for name in bounded if name in lik.layout.names]
         if own:
             warnings.warn(
                 f"{self.name}: on the bound or not identified, no standard error: {', '.join(own)}",
                 BoundaryWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        _, lagged = make_chain(self, index, drivers)
-        return RSDCFit(self, estimate, optimum.theta, lik, index, data.names, tuple(tried), lagged, [], data)
+        return RSDCFit(self, estimate, optimum.theta, lik, index, data.names, tuple(tried), lagged, margins=data)
+
+
+def margin_names(margins: Margins) -> tuple[str, ...]:
+    """Names of the margins' parameters in a joint estimate."""
+    return tuple(f"{fit.name}.{name}" for fit in margins.fits for name in fit.estimate.names)

@@ -19,9 +19,11 @@ from .chain import INITIAL, Chain
 from .emission import Emission
 from .fit import RegimeFit
 from .likelihood import RegimeLikelihood, climb_regimes
+from .stored import found_for, remember, taken
 
-__all__ = ["RegimeSpec", "estimate_regimes", "make_chain", "reorder"]
+__all__ = ["RegimeSpec", "estimate_regimes", "make_chain", "reorder", "spec_from_dict"]
 
+_KINDS: dict[str, type[RegimeSpec]] = {}
 COV_TYPES = ("robust", "hac", "classic", "opg", "none")
 DISTS = ("normal", "t")
 REPEATED = 0.01  # share of values equal to the day before; more is a filled calendar
@@ -49,6 +51,16 @@ class RegimeSpec:
     orders: ClassVar[tuple[str, ...]] = ("variance", "mean", "correlation")
     references: ClassVar[tuple[str, ...]] = ("hamilton1989",)
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _KINDS[cls.__name__] = cls
+        if "fit" in cls.__dict__:
+            cls.fit = remember(cls.__dict__["fit"])  # type: ignore[method-assign]
+
+    def fit(self, *args: Any, **options: Any) -> RegimeFit:
+        """Fit to data; every specification says to which."""
+        raise NotImplementedError
+
     def __post_init__(self) -> None:
         if not isinstance(self.k, int | np.integer) or isinstance(self.k, bool) or not 2 <= self.k <= 8:
             raise SpecError(f"k={self.k!r}: between 2 and 8 regimes.")
@@ -72,6 +84,13 @@ class RegimeSpec:
     def to_dict(self) -> dict[str, Any]:
         """JSON-able choices."""
         return {"model": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
+
+
+def spec_from_dict(choices: dict[str, Any]) -> RegimeSpec:
+    """Rebuild a specification from `RegimeSpec.to_dict`."""
+    check_option("model", choices.get("model"), tuple(_KINDS))
+    rest = {key: tuple(value) if isinstance(value, list) else value for key, value in choices.items() if key != "model"}
+    return _KINDS[choices["model"]](**rest)
 
 
 def check_columns(data: Any, *, what: str, min_obs: int = 100) -> pd.DataFrame:
@@ -157,12 +176,23 @@ def estimate_regimes(
     strict: bool,
     result: type[RegimeFit] = RegimeFit,
     warm: Array | None = None,
+    made: tuple[Chain, pd.DataFrame | None] | None = None,
     **extra: Any,
 ) -> RegimeFit:
-    """Estimate, number the regimes, and put standard errors around the parameters."""
+    """Estimate, number the regimes, and put standard errors around the parameters.
+
+    ``made`` is a chain with its lagged drivers, where `make_chain` on ``index`` would not give it.
+    """
     check_option("cov_type", cov_type, COV_TYPES)
-    chain, lagged = make_chain(spec, index, drivers)
+    chain, lagged = make_chain(spec, index, drivers) if made is None else made
     lik = RegimeLikelihood(emission, chain)
+    known = found_for(spec, lik.layout.names)
+    if known is not None:
+        if known.first is not None:
+            lik = RegimeLikelihood(emission, replace(chain, initial=known.first))
+        lik.settle(known.estimate.theta)
+        estimate = taken(known, lik)
+        return result(spec, estimate, estimate.theta, lik, index, names, known.starts, lagged, **extra)
     optimum, tried = climb_regimes(lik, starts, rng, warm=warm)
     optimum = reorder(lik, optimum)
     lik.settle(optimum.theta)
@@ -174,12 +204,12 @@ def estimate_regimes(
     if not optimum.converged:
         if strict:
             raise ConvergenceError(optimum.reason)
-        warnings.warn(f"{spec.name}: {optimum.reason}", ConvergenceWarning, stacklevel=3)
+        warnings.warn(f"{spec.name}: {optimum.reason}", ConvergenceWarning, stacklevel=4)
     if bounded:
         warnings.warn(
             f"{spec.name}: on the bound or not identified, no standard error: {', '.join(bounded)}",
             BoundaryWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return result(spec, estimate, optimum.theta, lik, index, names, tuple(tried), lagged, **extra)
 
