@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ from ..estimation.results import Estimate
 from .chain import INITIAL, Chain
 from .emission import Emission
 from .fit import RegimeFit
-from .likelihood import RegimeLikelihood, climb_regimes
+from .likelihood import RegimeLikelihood, Start, climb_regimes
 from .stored import found_for, remember, taken
 
 __all__ = ["RegimeSpec", "estimate_regimes", "make_chain", "reorder", "spec_from_dict"]
@@ -80,6 +81,11 @@ class RegimeSpec:
     def name(self) -> str:
         """Name of the model in the field's terms."""
         return f"{type(self).__name__}-{self.dist}"
+
+    def climbs(self, starts: int) -> int:
+        """How many of ``starts`` are climbed to the end."""
+        del starts
+        return 3
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able choices."""
@@ -177,23 +183,26 @@ def estimate_regimes(
     result: type[RegimeFit] = RegimeFit,
     warm: Array | None = None,
     made: tuple[Chain, pd.DataFrame | None] | None = None,
+    build: Callable[[Any, Chain], RegimeLikelihood] = RegimeLikelihood,
+    climb: Callable[..., tuple[Optimum, list[Start]]] = climb_regimes,
     **extra: Any,
 ) -> RegimeFit:
     """Estimate, number the regimes, and put standard errors around the parameters.
 
-    ``made`` is a chain with its lagged drivers, where `make_chain` on ``index`` would not give it.
+    ``made`` is a chain with its lagged drivers, where `make_chain` on ``index`` would not give it; ``build`` puts
+    densities and chain together and ``climb`` maximises, where the plain ones would not do.
     """
     check_option("cov_type", cov_type, COV_TYPES)
     chain, lagged = make_chain(spec, index, drivers) if made is None else made
-    lik = RegimeLikelihood(emission, chain)
+    lik = build(emission, chain)
     known = found_for(spec, lik.layout.names)
     if known is not None:
         if known.first is not None:
-            lik = RegimeLikelihood(emission, replace(chain, initial=known.first))
+            lik = build(emission, replace(chain, initial=known.first))
         lik.settle(known.estimate.theta)
         estimate = taken(known, lik)
         return result(spec, estimate, estimate.theta, lik, index, names, known.starts, lagged, **extra)
-    optimum, tried = climb_regimes(lik, starts, rng, warm=warm)
+    optimum, tried = climb(lik, starts, rng, warm=warm, keep=spec.climbs(starts))
     optimum = reorder(lik, optimum)
     lik.settle(optimum.theta)
     loglik = float(lik.infer(optimum.theta).loglik.sum())
