@@ -24,6 +24,7 @@ __all__ = ["INITIAL", "Chain"]
 
 INITIAL = ("ergodic", "estimated", "uniform")
 FARTHEST = 16.0  # log odds; beyond it a probability is within 1e-7 of zero or one
+COLLINEAR = 1e-10  # smallest eigenvalue of the drivers' correlations that still counts as full rank
 NEWTON = 2  # steps of an M-step: it must rise, and EM repeats it
 
 
@@ -66,6 +67,14 @@ class Chain:
             for name, sd in zip(self.names[1:], spread, strict=True):
                 if not sd > 0:
                     raise DataError(f"the driver {name!r} is constant over the sample: it cannot move the odds.")
+            scaled = (self.z[:, 1:] - self.z[:, 1:].mean(axis=0)) / spread
+            values, vectors = np.linalg.eigh(scaled.T @ scaled / len(scaled))
+            if values[0] < COLLINEAR:
+                guilty = np.flatnonzero(np.abs(vectors[:, 0]) > 0.1)
+                raise DataError(
+                    f"the drivers {', '.join(repr(self.names[1 + i]) for i in guilty)} are collinear (smallest "
+                    f"eigenvalue of their correlations {values[0]:.1e}): leave one of them out."
+                )
 
     @property
     def nobs(self) -> int:
@@ -130,7 +139,11 @@ class Chain:
 
     def state_matrices(self, theta: Array) -> Array:
         """Transition matrices of the states, (1 or T, states, states)."""
-        return self.matrices(theta)
+        return self.lift(self.matrices(theta))
+
+    def lift(self, p: Array) -> Array:
+        """Transition matrices of the states from those of the regimes, (n, k, k)."""
+        return p
 
     def at(self, theta: Array, z: Array) -> Array:
         """Transition matrices (len(z), k, k) for rows of regressors, a constant first."""

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from ..correlation.named_covariance import named_covariance
+from ..correlation.spec import _check_collinear
 from ..errors import BoundaryWarning, ConvergenceError, ConvergenceWarning, DataError, SpecError, check_option
 from ..estimation.optimize import Optimum
 from ..estimation.params import Array
@@ -156,6 +157,7 @@ class RSDC(RegimeSpec):
             raise SpecError("margins= is for returns; the data passed are fitted margins already.")
         if len(data.names) < 2:
             raise DataError(f"a correlation needs two columns; there is only {data.names[0]!r}.")
+        _check_collinear(data)
         z, volatility = residual_arrays(data)
         index = data.std_resid.index
         chain, lagged = make_chain(self, index, drivers)
