@@ -137,7 +137,7 @@ class RegimeFit(FitMixin):
     @property
     def n_climbs(self) -> int:
         """Starts that were climbed to the end."""
-        return int(getattr(self.spec, "keep", 3)) if self.starts else 0
+        return self.spec.climbs(len(self.starts)) if self.starts else 0
 
     # --- probabilities
 

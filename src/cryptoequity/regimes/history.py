@@ -23,7 +23,8 @@ from ..kernels.regime_regression import (
 )
 from .chain import Chain
 from .emission import Integers
-from .linear import ErrorLaw, extend, least_squares, regression_splits, run_path, solve_normal
+from .linear import STAYS, ErrorLaw, least_squares, regression_splits, solve_normal
+from .system import extend, run_path
 
 __all__ = ["DeviationEmission", "HistoryChain"]
 
@@ -76,10 +77,6 @@ class HistoryChain(Chain):
         out: Array = probabilities.reshape(len(probabilities), self.k, -1).sum(axis=2)
         return out
 
-    def state_matrices(self, theta: Array) -> Array:
-        """Transition matrices of the states, (1 or T, states, states)."""
-        return self.lift(self.matrices(theta))
-
     def lift(self, p: Array) -> Array:
         """Transition matrices of the states from those of the regimes, (n, k, k)."""
         out = np.zeros((len(p), self.states, self.states))
@@ -122,6 +119,8 @@ class DeviationEmission:
     own_lags : the labels of the lags ("ar" for one series).
     """
 
+    stays = STAYS
+
     def __init__(
         self,
         y: Array,
@@ -154,7 +153,7 @@ class DeviationEmission:
         tags = tuple(f"lag {i} of {name}" for i in range(1, order + 1) for name in names)
         self.resid = least_squares(deviations[order:], lagged, names, tags)[1]
         self.deviations = deviations
-        self.errors = ErrorLaw(self.resid, names, regimes, scale=scale, corr=corr, student=student)
+        self.errors = ErrorLaw(self.resid, names, regimes, scale=scale, corr=corr, student=student, rank_by=rank_by)
         self.at_mean, self.at_lag = self._make_places()
         self.inside = int(self.at_lag.max()) + 1
         self.mean_size = int(self.at_mean.max()) + 1 if self.m else 0
@@ -349,10 +348,8 @@ class DeviationEmission:
 
     def rank(self, theta: Array) -> Array:
         """What regimes are numbered by."""
-        if self.rank_by == "variance":
+        if self.rank_by in ("variance", "correlation"):
             return self.errors.rank(theta[self.inside :])
-        if self.rank_by == "lags":
-            return np.asarray(np.einsum("kpaa->k", self._lags(theta)))
         part = self.coefficients(theta)
         if isinstance(self.rank_by, int):
             return np.asarray(part[:, :, self.rank_by].mean(axis=1))

@@ -209,13 +209,13 @@ def run_em(lik: RegimeLikelihood, theta: Array, first: Array, max_iter: int, tol
     return Start(theta, first, np.array(path), reason)
 
 
-def begin(lik: RegimeLikelihood, weights: Array) -> Array:
-    """Parameters of a start: an M-step on ``weights``, and a chain that stays with probability .95."""
+def begin(lik: RegimeLikelihood, weights: Array, stay: float = PERSIST) -> Array:
+    """Parameters of a start: an M-step on ``weights``, and a chain that stays with probability ``stay``."""
     inner = lik.emission.mstep(weights, None)
     k, q = lik.chain.k, lik.chain.z.shape[1]
-    away = (1.0 - PERSIST) / (k - 1)
+    away = (1.0 - stay) / (k - 1)
     outer = np.zeros(lik.chain.size)
-    outer[::q] = np.log(away / PERSIST) if lik.chain.driven else away
+    outer[::q] = np.log(away / stay) if lik.chain.driven else away
     return np.concatenate([inner, outer])
 
 
@@ -245,8 +245,10 @@ def climb_regimes(
     tried: list[Start] = []
     if warm is not None:
         tried.append(run_em(lik, warm, lik.infer(warm).first, SHORT))
-    for weights in lik.emission.splits(starts, generator):
-        tried.append(run_em(lik, begin(lik, weights), flat, SHORT))
+    # regimes of returns persist; densities whose regimes need not may ask for starts that leave sooner
+    stays = getattr(lik.emission, "stays", (PERSIST,))
+    for number, weights in enumerate(lik.emission.splits(starts, generator)):
+        tried.append(run_em(lik, begin(lik, weights, stays[number % len(stays)]), flat, SHORT))
     alive = [start for start in tried if np.isfinite(start.loglik)]
     if not alive:
         causes = sorted({start.reason for start in tried})

@@ -10,67 +10,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 from scipy import special, stats
 
 from ..errors import DataError
 from ..estimation.params import Array, Block, Layout, real
-from ..kernels.regime_regression import residual_distances, residual_moments, residual_slopes, switching_path
+from ..kernels.regime_regression import residual_distances, residual_moments, residual_slopes
 from .emission import Integers, responsibilities, rolling_splits
 from .gaussian import GaussianEmission, best_freedom, log_density
+from .system import extend, run_path
 
-__all__ = ["ErrorLaw", "LinearEmission", "SystemEmission", "least_squares", "regression_splits", "solve_normal"]
+__all__ = ["ErrorLaw", "LinearEmission", "least_squares", "regression_splits", "solve_normal"]
 
+STAYS = (0.95, 0.6)  # chances of staying that starts begin with, in turn: regimes of a regression need not last
 EXACT = 1e-12  # share of the variance that least squares may leave before the fit counts as exact
-
-
-class SystemEmission(Protocol):
-    """What forecasts and simulations read of densities that are linear in the past.
-
-    Attributes
-    ----------
-    order : p. memory : dates before the first whose regressors matter too. inside : coefficients in theta.
-    own : (states,) regime whose error law a state has. presample, past : the p values before the first date and up to
-        the last. switching : (m,) which of the regressors ``labels`` have coefficients that switch.
-    """
-
-    n: int
-    order: int
-    memory: int
-    inside: int
-    own: Integers
-    presample: Array
-    errors: ErrorLaw
-    labels: tuple[str, ...]
-
-    @property
-    def past(self) -> Array:
-        """Last values (p, N)."""
-
-    @property
-    def regressors(self) -> Array:
-        """Rows of regressors that are not lags, (memory + T, m)."""
-
-    def level(self, theta: Array, x: Array) -> Array:
-        """What is not lags, (H, states, N), at rows of regressors (memory + H, m)."""
-
-    def lag_matrices(self, theta: Array) -> Array:
-        """(states, p, N, N)."""
-
-    def error_covariance(self, theta: Array) -> Array:
-        """(states, N, N)."""
-
-    def coefficients(self, theta: Array) -> Array:
-        """(regimes, N, m)."""
 
 
 class ErrorLaw(GaussianEmission):
     """Normal or t errors by regime; ``resid`` (T, N) of one regime set the scale the variances are bounded by."""
 
-    def __init__(self, resid: Array, names: tuple[str, ...], k: int, *, scale: str, corr: str, student: bool) -> None:
-        super().__init__(resid, names, k, mean="zero", scale=scale, corr=corr, student=student)
+    def __init__(
+        self,
+        resid: Array,
+        names: tuple[str, ...],
+        k: int,
+        *,
+        scale: str,
+        corr: str,
+        student: bool,
+        rank_by: str | int = "variance",
+    ) -> None:
+        order_by = "correlation" if rank_by == "correlation" else "variance"
+        super().__init__(resid, names, k, mean="zero", scale=scale, corr=corr, student=student, order_by=order_by)
         # one series needs no name behind its parameters
         if self.n == 1:
             short = [tuple(name.removesuffix(f".{names[0]}") for name in block.names) for block in self._blocks]
@@ -158,10 +130,12 @@ class LinearEmission:
     Parameters
     ----------
     labels : of the regressors. switching : (m,) which coefficients switch. scale, corr : of the errors, "switching" or
-        "common". rank_by : "variance", "mean" or the number of a regressor.
+        "common". rank_by : "variance", "correlation", "mean" or the number of a regressor.
     presample : (p, N) values before the first date when the last p * N regressors are lags, lag 1 of every column
         first.
     """
+
+    stays = STAYS
 
     def __init__(
         self,
@@ -187,7 +161,7 @@ class LinearEmission:
         self.plain = self.m - self.order * self.n  # regressors that are not lags
         self.rank_by = rank_by
         self.resid = least_squares(self.y, self.x, names, labels)[1]
-        self.errors = ErrorLaw(self.resid, names, k, scale=scale, corr=corr, student=student)
+        self.errors = ErrorLaw(self.resid, names, k, scale=scale, corr=corr, student=student, rank_by=rank_by)
         self.own = np.arange(k)
         self.at = self._make_places()
         self.inside = int(self.at.max()) + 1 if self.at.size else 0
@@ -335,7 +309,7 @@ class LinearEmission:
 
     def rank(self, theta: Array) -> Array:
         """What regimes are numbered by."""
-        if self.rank_by == "variance":
+        if self.rank_by in ("variance", "correlation"):
             return self.errors.rank(theta[self.inside :])
         part = self.coefficients(theta)
         if isinstance(self.rank_by, int):
@@ -411,18 +385,3 @@ def regression_splits(
             yield responsibilities(score, k, cuts)
         else:
             yield weights
-
-
-def extend(x: Array, rows: int) -> Array:
-    """Regressors over more dates than the sample has, which only a constant allows."""
-    if x.shape[1] and np.ptp(x, axis=0).max() > 0:
-        raise DataError(f"the regressors are known for {len(x)} dates, not for {rows}; simulate at most as many.")
-    return np.repeat(x[:1], rows, axis=0)
-
-
-def run_path(emission: SystemEmission, theta: Array, level: Array, states: Integers, rng: np.random.Generator) -> Array:
-    """Data of a path of states, from the values before the first date."""
-    shocks = emission.errors.draw(theta[emission.inside :], emission.own[states], rng)
-    out = np.vstack([emission.presample, np.empty((states.size, emission.n))])
-    switching_path(level, emission.lag_matrices(theta), states, shocks, out)
-    return out[emission.order :]
