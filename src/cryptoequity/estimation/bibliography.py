@@ -564,6 +564,29 @@ _BIBLIOGRAPHY = {
         "Correlations}, journal={Journal of Econometrics}, volume={131}, number={1--2}, pages={445--473}, "
         "year={2006}}"
     ),
+    "haas2004": (
+        "@article{haas2004, author={Haas, Markus and Mittnik, Stefan and Paolella, Marc S.}, title={A New "
+        "Approach to Markov-Switching GARCH Models}, journal={Journal of Financial Econometrics}, "
+        "volume={2}, number={4}, pages={493--530}, year={2004}}"
+    ),
+    "gray1996": (
+        "@article{gray1996, author={Gray, Stephen F.}, title={Modeling the Conditional Distribution of "
+        "Interest Rates as a Regime-Switching Process}, journal={Journal of Financial Economics}, "
+        "volume={42}, number={1}, pages={27--62}, year={1996}}"
+    ),
+    "klaassen2002": (
+        "@article{klaassen2002, author={Klaassen, Franc}, title={Improving GARCH Volatility Forecasts with "
+        "Regime-Switching GARCH}, journal={Empirical Economics}, volume={27}, pages={363--394}, year={2002}}"
+    ),
+    "billiocaporin2005": (
+        "@article{billiocaporin2005, author={Billio, Monica and Caporin, Massimiliano}, title={Multivariate "
+        "Markov Switching Dynamic Conditional Correlation GARCH Representations for Contagion Analysis}, "
+        "journal={Statistical Methods and Applications}, volume={14}, pages={145--161}, year={2005}}"
+    ),
+    "kim1994": (
+        "@article{kim1994, author={Kim, Chang-Jin}, title={Dynamic Linear Models with Markov-Switching}, "
+        "journal={Journal of Econometrics}, volume={60}, pages={1--22}, year={1994}}"
+    ),
 }
 
 
