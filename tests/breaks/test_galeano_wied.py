@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptoequity.breaks.date_law import date_quantile, date_tail
+from cryptoequity.breaks.date_intervals import drifting_quantile
 from cryptoequity.breaks.galeano_wied import GaleanoWied
 from cryptoequity.breaks.wied import wied_kraemer_dehling_test
 from cryptoequity.errors import DataError, SpecError
@@ -147,20 +147,16 @@ def test_regimes_keep_their_size_and_the_search_ends(seed, size):
 
 @pytest.mark.parametrize(("level", "half"), [(0.90, 7.687), (0.95, 11.033), (0.99, 19.767)])
 def test_symmetric_law_is_bais(level, half):
-    assert date_quantile(0.5 + level / 2, (0.5, 0.5), (1.0, 1.0)) == pytest.approx(half, abs=1e-3)
-    assert date_quantile(0.5 - level / 2, (0.5, 0.5), (1.0, 1.0)) == pytest.approx(-half, abs=1e-3)
+    assert drifting_quantile(0.5 + level / 2, (0.5, 0.5), (1.0, 1.0)) == pytest.approx(half, abs=1e-3)
+    assert drifting_quantile(0.5 - level / 2, (0.5, 0.5), (1.0, 1.0)) == pytest.approx(-half, abs=1e-3)
 
 
-def test_tails_add_to_one_and_scale():
-    for a1, w1, a2, w2 in [(0.5, 1.0, 0.5, 1.0), (0.8, 1.0, 0.3, 1.7), (0.1, 0.2, 2.0, 0.9)]:
-        assert date_tail(0.0, a1, w1, a2, w2) + date_tail(0.0, a2, w2, a1, w1) == pytest.approx(1.0, abs=1e-12)
-        # time runs c times as fast when deviations and drifts do
-        assert date_tail(4.0, a1, w1, a2, w2) == pytest.approx(date_tail(1.0, 2 * a1, w1, 2 * a2, w2), abs=1e-12)
-        tails = [date_tail(x, a1, w1, a2, w2) for x in np.linspace(0, 50, 60)]
-        assert np.all(np.diff(tails) <= 1e-12)
+def test_the_law_mirrors_and_scales():
     for p in (0.01, 0.2, 0.6, 0.99):
-        mirrored = -date_quantile(1 - p, (0.3, 0.8), (1.7, 1.0))
-        assert date_quantile(p, (0.8, 0.3), (1.0, 1.7)) == pytest.approx(mirrored, abs=1e-6)
+        here = drifting_quantile(p, (0.8, 0.3), (1.0, 1.7))
+        assert here == pytest.approx(-drifting_quantile(1 - p, (0.3, 0.8), (1.7, 1.0)), abs=1e-6)
+        # with drifts twice as steep everything happens in a quarter of the time
+        assert drifting_quantile(p, (1.6, 0.6), (1.0, 1.7)) == pytest.approx(here / 4.0, abs=1e-8)
 
 
 def test_unequal_law_by_simulation():
@@ -175,7 +171,7 @@ def test_unequal_law_by_simulation():
         tops.append(walk.max(axis=1))
     peak = np.where(tops[1] > tops[0], places[1], -places[0])
     for p in (0.1, 0.25, 0.75, 0.9):
-        below = np.mean(peak <= date_quantile(p, drifts, deviations))
+        below = np.mean(peak <= drifting_quantile(p, drifts, deviations))
         assert below == pytest.approx(p, abs=0.035)
 
 

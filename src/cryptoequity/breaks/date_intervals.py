@@ -17,7 +17,7 @@ from scipy.special import log_ndtr
 
 from ..errors import SpecError
 
-__all__ = ["argmax_cdf", "argmax_quantile", "date_interval"]
+__all__ = ["argmax_cdf", "argmax_quantile", "date_interval", "drifting_quantile"]
 
 ROUNDINGS = ("outer", "nearest")
 
@@ -72,6 +72,18 @@ def argmax_quantile(probability: float, xi: float = 1.0, omega: float = 1.0) -> 
         far *= 2.0
     low, high = sorted((0.0, side * far * unit))
     return float(brentq(lambda v: argmax_cdf(float(v), xi, omega) - probability, low, high, xtol=1e-10))
+
+
+def drifting_quantile(probability: float, drifts: tuple[float, float], deviations: tuple[float, float]) -> float:
+    r"""Quantile of the argmax of :math:`\omega_1W_1(-s)-a_1|s|` before zero and :math:`\omega_2W_2(s)-a_2s` after it.
+
+    Parameters
+    ----------
+    drifts, deviations : (a_1, a_2) and (omega_1, omega_2), positive.
+    """
+    (a1, a2), (w1, w2) = drifts, deviations
+    # in units of time omega_1^2 / (4 a_1^2) it is Z with xi = a_2 / a_1 and omega = (omega_2 / omega_1)^2
+    return (w1 / (2.0 * a1)) ** 2 * argmax_quantile(probability, a2 / a1, (w2 / w1) ** 2)
 
 
 def date_interval(

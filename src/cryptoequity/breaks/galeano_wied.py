@@ -26,7 +26,7 @@ from .correlation_null import (
     long_run_of,
     read_two,
 )
-from .date_law import date_quantile
+from .date_intervals import drifting_quantile
 from .galeano_wied_search import Search
 from .results import DatedMixin, label
 from .wied import LAWS, fluctuation
@@ -206,7 +206,7 @@ class GaleanoWiedFit(DatedMixin):
             gap = abs(float(self.correlations[i + 1] - self.correlations[i]))
             drifts = ((1 - share) * gap, share * gap)
             deviations = (float(self.break_deviations[i, 0]), float(self.break_deviations[i, 1]))
-            ends = [at - date_quantile(p, drifts, deviations) for p in (1 - alpha / 2, alpha / 2)]
+            ends = [at - drifting_quantile(p, drifts, deviations) for p in (1 - alpha / 2, alpha / 2)]
             lower, upper = np.floor(ends[0]), np.ceil(ends[1])
             low, high = int(max(lower, edges[i] + 1)), int(min(upper, edges[i + 2] - 1))
             rows.append((self.index[low], self.index[high], low, high, bool(low > lower or high < upper)))
