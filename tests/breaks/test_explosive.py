@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cryptoequity.breaks.bubble_dates import date_episodes, episode_frame, shortest_episode
-from cryptoequity.breaks.explosive import ExplosiveTest, choose_lag, default_window, gsadf_test
+from cryptoequity.breaks.explosive import ExplosiveTest, gsadf_test
 from cryptoequity.breaks.explosive_null import (
     BootstrapWalk,
     PlainWalk,
@@ -25,6 +25,7 @@ from cryptoequity.breaks.explosive_null import (
     simulated_paths,
     wild_walk,
 )
+from cryptoequity.breaks.explosive_paths import choose_lag, default_window
 from cryptoequity.errors import CryptoEquityWarning, DataError, SpecError
 from cryptoequity.estimation.results import mark_filtered
 from cryptoequity.kernels.explosive import adf_paths, adf_paths_lagged, adf_paths_walk, adf_prefixes

@@ -9,7 +9,6 @@ with the t-statistic of :math:`\beta` over every window :math:`[r_1,r_2]` of at 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,24 +16,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import CryptoEquityWarning, DataError, SpecError, check_option
+from ..errors import SpecError, check_option
 from ..estimation.bootstrap import pvalue as share_beyond
-from ..estimation.params import Array
-from ..estimation.results import FILTERED
-from ..kernels.explosive import adf_paths
 from ..table import Table, format_number
 from .bubble_dates import date_episodes, episode_frame, shortest_episode
 from .explosive_null import MULTIPLIERS, NullPaths, null_paths, sieve_walk, simulated_paths, wild_walk
+from .explosive_paths import ExplosivePaths, explosive_paths, read_lag, read_levels, read_window
 from .limits import LEVELS
 from .results import BreakTest, label
-from .sample import Series, read_series
+from .sample import Series
 
-__all__ = ["ExplosiveTest", "choose_lag", "default_window", "explosive_paths", "gsadf_test", "read_levels"]
+__all__ = ["ExplosiveTest", "gsadf_test"]
 
 KINDS = ("gsadf", "sadf", "adf")
 PVALUES = ("wild", "sieve", "simulated")
 CRITICAL = ("pointwise", "psy", "family")
-STATIONARY = 0.5  # a level whose autocorrelation is lower is a series of returns
 
 _NAMES = {
     "gsadf": "GSADF test of an explosive root",
@@ -52,27 +48,19 @@ _KEYS = {
     "simulated": ("phillipsshiyu2015",),
 }
 _ROBUSTNESS = {
-    "wild": "ROBUST_WILD",
-    "sieve": "ROBUST_SIEVE",
-    "simulated": "ROBUST_SIMULATED",
+    "wild": (
+        "Keeps its size under GARCH, fat tails and changes of variance (3.5 to 6.0 % measured at 5 %). Changes that "
+        "are autocorrelated need lags (30 % without, 7 % with one). Steps that swell within the bubble cost power."
+    ),
+    "sieve": (
+        "Keeps its size under GARCH, fat tails and changes of variance (2.8 to 6.0 % measured at 5 %), but for "
+        "resample=True (20 % where the standard deviation triples). Changes that are autocorrelated need lags."
+    ),
+    "simulated": (
+        "For independent steps of one variance only: 16 % measured at 5 % under GARCH(.12, .87) with t(5), 31 % where "
+        "the standard deviation triples. Use pvalue='wild'."
+    ),
 }
-
-
-@dataclass(frozen=True, eq=False)
-class ExplosivePaths:
-    """Recursive statistics of one series; element m ends at observation lag + window + m.
-
-    Attributes
-    ----------
-    badf : (M,) windows from the first row. bsadf : (M,) suprema over the starts.
-    starts : (M,) first observation of the window that attains the supremum.
-    """
-
-    badf: Array = field(repr=False)
-    bsadf: Array = field(repr=False)
-    starts: Any = field(repr=False)
-    lag: int
-    window: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,7 +232,24 @@ def gsadf_test(
 
     Notes
     -----
-    NOTES_SIZE
+    Size at 5 %, measured at T = 200 without lags (400 samples; 99 draws, 499 simulated):
+
+    ========================  =====  =====  =================  =========
+    steps                     wild   sieve  sieve, resampled*  simulated
+    ========================  =====  =====  =================  =========
+    iid normal                3.5 %  2.8 %  1.3 %              2.2 %
+    iid t(5)                  4.3 %  4.3 %  2.2 %              4.3 %
+    GARCH(.08, .90)           6.0 %  6.0 %  5.0 %              8.7 %
+    GARCH(.12, .87), t(5)     5.0 %  6.0 %  10.7 %             15.8 %
+    deviation doubles at T/2  4.8 %  5.8 %  11.0 %             16.3 %
+    deviation triples at T/2  5.0 %  5.5 %  20.0 %             31.0 %
+    AR(1) of .3               30 %   31 %   22 %               31 %
+    ========================  =====  =====  =================  =========
+
+    (* with normal multipliers, as published.) With one lag the last row is 6.8, 5.2 and 6.8 % for wild, sieve and
+    simulated: autocorrelated changes need ``lag``, whatever the draws. A root of 1.01 for 30 of 200 dates, from 100
+    with unit steps, is found in 78 % of samples by "wild" and in 93 % by "simulated"; lags cost power (57 % with one).
+    Normal multipliers reject less than signs (0.7 % of iid normal walks).
 
     Do not use it on returns or correlations, nor to tell a bubble from a fundamental that explodes: it reads one
     series. Prices quoted so rarely that they stand still over a window have no regression there and are refused.
@@ -331,94 +336,3 @@ def _result(
         lag=paths.lag,
         window=paths.window,
     )
-
-
-def default_window(nobs: int) -> int:
-    """The integer part of (.01 + 1.8/√T)T (Phillips, Shi and Yu 2015)."""
-    return int((0.01 + 1.8 / math.sqrt(nobs)) * nobs)
-
-
-def read_levels(y: Any) -> Series:
-    """Return a series of levels, or refuse it; one that looks like returns is warned about."""
-    mark = getattr(y, "attrs", {}).get(FILTERED)
-    if mark:
-        raise DataError(f"y is a {mark}: tests for explosive roots read prices or valuation ratios.")
-    # a series of prices may well lie within [-1, 1] and is a level: the warnings for returns do not apply
-    series = read_series(y, "y", filtered="ignore", levels="ignore")
-    centered = series.values - series.values.mean()
-    slope = float(centered[1:] @ centered[:-1] / (centered @ centered))
-    if slope < STATIONARY:
-        warnings.warn(
-            f"{series.name!r} has autocorrelation {slope:.2f}: it looks like returns. Tests for explosive roots read "
-            "levels, e.g. np.log(prices).",
-            CryptoEquityWarning,
-            stacklevel=3,
-        )
-    return series
-
-
-def read_lag(values: Array, lag: int | str, max_lag: int | None) -> int:
-    """The number of lags, chosen where a criterion is named."""
-    if isinstance(lag, str):
-        check_option("lag", lag, ("bic", "aic"))
-        most = int(4.0 * (values.size / 100.0) ** 0.25) if max_lag is None else max_lag
-        return choose_lag(values, lag, _whole("max_lag", most))
-    return _whole("lag", lag)
-
-
-def _whole(name: str, value: Any, least: int = 0) -> int:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-        raise SpecError(f"{name}={value!r}: a whole number of at least {least}.")
-    return int(value)
-
-
-def read_window(series: Series, window: int | None, lag: int) -> int:
-    """Fewest rows of a regression, checked against the sample."""
-    rows = default_window(series.nobs) if window is None else _whole("window", window, 1)
-    if rows < lag + 3:
-        raise DataError(
-            f"a window of {rows} rows cannot hold a constant, the level and {lag} lag(s); use at least {lag + 3} rows."
-        )
-    have = series.nobs - 1 - lag
-    if rows > have:
-        raise DataError(f"{series.name!r}: a window of {rows} rows does not fit into the {have} there are.")
-    return rows
-
-
-def choose_lag(values: Array, criterion: str, max_lag: int) -> int:
-    r"""Lag that minimizes :math:`n\ln(\mathrm{SSR}/n)+ck`, c = ln n ("bic") or 2 ("aic"), on common rows.
-
-    One lag for all windows: chosen anew in each, the statistic would be a supremum over lags as well.
-    """
-    check_option("criterion", criterion, ("bic", "aic"))
-    changes = np.diff(values)
-    target = changes[max_lag:]
-    if target.size < max_lag + 10:
-        raise DataError(f"max_lag={max_lag} leaves {target.size} rows; use a smaller one.")
-    level = values[max_lag:-1] - values[-1]
-    past = [changes[max_lag - i : changes.size - i] for i in range(1, max_lag + 1)]
-    penalty = math.log(target.size) if criterion == "bic" else 2.0
-    scores = []
-    for lag in range(max_lag + 1):
-        design = np.column_stack([np.ones(target.size), level, *past[:lag]])
-        error = target - design @ np.linalg.lstsq(design, target, rcond=None)[0]
-        scores.append(target.size * math.log(float(error @ error) / target.size) + penalty * (lag + 2))
-    return int(np.argmin(scores))
-
-
-def explosive_paths(series: Series, lag: int, window: int, first: int | None = None) -> ExplosivePaths:
-    """Recursive statistics from observation ``first`` on; see `kernels.explosive.adf_paths`.
-
-    Raises
-    ------
-    DataError : a window in which the series does not move, or moves without error, has no statistic.
-    """
-    begin = lag + window if first is None else first
-    badf, bsadf, starts, singular, where = adf_paths(series.values, lag, window, begin)
-    if singular:
-        raise DataError(
-            f"{series.name!r}: {singular} window(s) have no regression, the first ends at "
-            f"{label(series.index[where])}: within {window} rows the series stands still or moves without error. "
-            "Use a longer window, or a series that is quoted more often."
-        )
-    return ExplosivePaths(badf, bsadf, starts, lag, window)

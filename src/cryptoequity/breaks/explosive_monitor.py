@@ -14,8 +14,9 @@ from ..estimation.params import Array
 from ..estimation.results import Drawn
 from ..table import Table, format_number
 from .bubble_dates import date_episodes, episode_frame, shortest_episode
-from .explosive import PVALUES, ExplosivePaths, explosive_paths, read_lag, read_levels, read_window
+from .explosive import PVALUES
 from .explosive_null import MULTIPLIERS, World, null_paths, sieve_walk, simulated_paths, wild_walk
+from .explosive_paths import ExplosivePaths, explosive_paths, read_lag, read_levels, read_window
 from .limits import LEVELS
 from .results import label
 from .sample import Series
@@ -49,7 +50,12 @@ class ExplosiveMonitor:
 
     Notes
     -----
-    NOTES_MONITOR
+    Alarms at 5 % measured in calm series, 24 dates after a history of 150 (200 samples, 99 draws, "wild"): 4.5 % with
+    iid normal or t(5) steps, 6.0 % where the standard deviation doubles within the history, 7.5 % under GARCH(.12, .87)
+    with t(5), 9.5 % under GARCH(.08, .90), and 19.5 % where it doubles as the watch begins: nothing in the history
+    tells of that. With "pointwise" 22 to 33 % of calm series set off an alarm. A root of 1.02 from the first date
+    watched, at 100 with unit steps, was always found, at the fifth date in the median. Do not fit it to a history that
+    holds a bubble: the draws then have its steps.
 
     Examples
     --------

@@ -13,8 +13,8 @@ from ..errors import DataError, SpecError, check_option
 from ..estimation.bootstrap import pvalue as share_beyond
 from ..estimation.parallel import map_draws, spawn
 from ..estimation.params import Array
-from .explosive import explosive_paths, read_lag, read_levels, read_window
 from .explosive_null import FEWEST_DRAWS, MULTIPLIERS, BootstrapWalk, both_paths, sieve_walk, threads, wild_walk
+from .explosive_paths import explosive_paths, read_lag, read_levels, read_window
 from .limits import LEVELS
 from .results import BreakTest
 from .sample import Series
