@@ -367,13 +367,14 @@ class RegimeFit(FitMixin):
         steps = pd.RangeIndex(1, len(path) + 1, name="horizon")
         rows, cols = np.triu_indices(len(self.names), 1)
         sd = np.sqrt(np.einsum("hii->hi", covs))
-        pairs = pd.MultiIndex.from_tuples([(self.names[i], self.names[j]) for i, j in zip(rows, cols, strict=True)])
+        labels = [(self.names[i], self.names[j]) for i, j in zip(rows, cols, strict=True)]
+        pairs = pd.MultiIndex.from_tuples(labels) if labels else None  # one column has none
         correlation = covs[:, rows, cols] / (sd[:, rows] * sd[:, cols])
         return RegimeForecast(
             pd.DataFrame(path, steps, self.regime_names),
             pd.DataFrame(means, steps, list(self.names)),
             covs,
-            pd.DataFrame(correlation, steps, pairs if rows.size else None),
+            pd.DataFrame(correlation, steps, pairs),
         )
 
     def _ahead(self, horizon: int, drivers: pd.DataFrame | pd.Series | None) -> Array:
