@@ -17,7 +17,7 @@ from scipy import special, stats
 from ..errors import ConvergenceError, SpecError
 from ..estimation.optimize import Optimum, maximize
 from ..estimation.params import PERSISTENCE_CAP, Array, Block, Layout, interval, positive, subsimplex
-from ..kernels.regime_garch import switching_garch, switching_garch_simulate
+from ..kernels.regime_garch import switching_garch
 from .chain import Chain
 from .emission import Integers, responsibilities, rolling_splits
 from .likelihood import Inference, RegimeLikelihood, Start
@@ -34,8 +34,9 @@ SHORT = 12  # iterations of every start before the best are kept
 
 
 def transfer_matrix(p: Array, par: Array) -> Array:
-    r"""Matrix M (k², k²) of :math:`\operatorname{E}[h_{t+1}1\{S_{t+1}=j\}]=\pi_j\omega+\sum_iM_{ji}
-    \operatorname{E}[h_t1\{S_t=i\}]` under parallel recursions: blocks :math:`p_{ij}(B+\alpha e_i')`.
+    r"""Matrix M (k², k²) that carries second moments under parallel recursions: blocks :math:`p_{ij}(B+\alpha e_i')`.
+
+    .. math:: \operatorname{E}[h_{t+1}1\{S_{t+1}=j\}]=\pi_j\omega+\sum_iM_{ji}\operatorname{E}[h_t1\{S_t=i\}]
 
     ``p`` (k, k), ``par`` (k, 4): omega, alpha, gamma, beta. Symmetric shocks: half of gamma counts.
     """
@@ -51,7 +52,9 @@ def transfer_matrix(p: Array, par: Array) -> Array:
 
 
 class GarchRegimes:
-    """Parameters, labels and starts of `k` GARCH(1,1) recursions of one series ``y`` (T, 1).
+    """Parameters, labels and starts of ``k`` GARCH(1,1) recursions of one series ``y`` (T, 1).
+
+    Not an `Emission`: the variances may depend on the chain, so the densities are `SwitchingGarchLikelihood`'s.
 
     Parameters
     ----------
@@ -140,26 +143,7 @@ class GarchRegimes:
             out[:, 1] = 0.5 * (special.digamma((nu + 1) / 2) - special.digamma(nu / 2)) - 0.5 / (nu - 2.0)
         return out
 
-    # --- likelihood
-
-    def density(self, theta: Array) -> Array:
-        """Densities go with the chain here."""
-        raise SpecError("the variances may depend on the chain: read densities from likelihood.infer(theta).density.")
-
-    def slopes(self, theta: Array) -> Array:
-        """Slopes go with the chain here."""
-        raise SpecError("the variances may depend on the chain: read scores from likelihood.evaluate(theta, 1).")
-
-    def mstep(self, weights: Array, theta: Array | None) -> Array:
-        """Parameters of a start from ``weights``; there is no closed M-step, and EM is not used.
-
-        Raises
-        ------
-        SpecError : ``theta`` is given.
-        """
-        if theta is not None:
-            raise SpecError("GARCH parameters have no closed M-step; climb_garch maximises the likelihood directly.")
-        return self.begin(weights, *DYNAMICS[0])
+    # --- starts
 
     def begin(self, weights: Array, alpha: float, beta: float) -> Array:
         """Start with the variances of ``weights`` (T, k) as the regimes' levels.
@@ -186,11 +170,6 @@ class GarchRegimes:
             theta[0] = self.center
         return theta
 
-    def weak(self, theta: Array, weights: Array) -> str:
-        """Regimes without observations; `SwitchingGarchLikelihood.weakness` sees the variances too."""
-        count = weights.sum(axis=0)
-        return f"a regime is left with {count.min():.1f} observations" if count.min() < FEWEST else ""
-
     def splits(self, count: int, rng: np.random.Generator) -> Iterator[Array]:
         """Bands of rolling squares, and of single squares for regimes that do not last."""
         e2 = (self.y[:, 0] - self.center) ** 2
@@ -204,14 +183,6 @@ class GarchRegimes:
 
     # --- what a fit reads
 
-    def moments(self, theta: Array) -> tuple[Array, Array]:
-        """Variances go with the chain here."""
-        raise SpecError("the variances may depend on the chain: read them from MSGARCHFit.variances.")
-
-    def margins_cdf(self, theta: Array) -> Array:
-        """Distribution functions go with the chain here."""
-        raise SpecError("the variances may depend on the chain: read MSGARCHFit.pit.")
-
     def cdf(self, theta: Array, x: Array, variance: Array) -> Array:
         """Distribution functions (..., k) at ``x`` (...) with variances (..., k)."""
         mu, _, nu = self.unpack(theta)
@@ -221,16 +192,12 @@ class GarchRegimes:
 
     def shocks(self, theta: Array, states: Integers, rng: np.random.Generator) -> Array:
         """Unit-variance errors (T,) of a path of regimes."""
-        normal = rng.standard_normal(states.shape)
+        normal = np.asarray(rng.standard_normal(states.size), np.float64)
         if not self.student:
             return normal
         nu = self.unpack(theta)[2][states]
         out: Array = normal * np.sqrt((nu - 2.0) / rng.chisquare(nu))
         return out
-
-    def simulate(self, theta: Array, states: Integers, rng: np.random.Generator) -> Array:
-        """Simulation goes with the chain here."""
-        raise SpecError("the variances may depend on the chain: use SwitchingGarchLikelihood.simulate.")
 
     # --- labels
 
@@ -258,10 +225,10 @@ class SwitchingGarchLikelihood(RegimeLikelihood):
     method : "parallel", "gray" or "klaassen". hold : dates at the beginning that feed the recursions only.
     """
 
-    emission: GarchRegimes
+    emission: GarchRegimes  # type: ignore[assignment]  # densities and variances are this class's, not the emission's
 
     def __init__(self, emission: GarchRegimes, chain: Chain, method: str = "parallel", hold: int = 0) -> None:
-        super().__init__(emission, chain)
+        super().__init__(emission, chain)  # type: ignore[arg-type]
         self.method, self.hold = method, hold
 
     def first_variances(self, theta: Array) -> tuple[Array, Array] | None:
@@ -372,26 +339,12 @@ class SwitchingGarchLikelihood(RegimeLikelihood):
             return "the likelihood is not finite"
         smoothed = found[0].smooth()[0]
         count = smoothed.sum(axis=0)
-        reason = self.emission.weak(theta, smoothed)
-        level = (smoothed * found[1]).sum(axis=0) / np.maximum(count, 1e-300)
-        if not reason and float(level.min()) < SMALLEST_VARIANCE * self.emission.sample_var:
-            reason = f"a variance collapses to below {SMALLEST_VARIANCE:g} of the sample's"
-        return reason
-
-    def simulate(self, theta: Array, states: Integers, p: Array, law: Array, rng: np.random.Generator) -> Array:
-        """Series (T,) of a path of regimes from the first date's variances."""
-        own = self.emission
-        inner, _ = self.split(theta)
-        mu, par, nu = own.unpack(inner)
-        begin = self.first_variances(theta)
-        if begin is None:
-            raise SpecError("these parameters have no variance to start from.")
-        out, variance = np.empty(states.size), np.empty((states.size, own.k))
-        shocks = own.shocks(inner, states, rng)
-        switching_garch_simulate(
-            mu, par, shocks, states, p, begin[0], law, METHODS[self.method], nu, own.constants(nu), out, variance
-        )
-        return out
+        if count.min() < FEWEST:
+            return f"a regime is left with {count.min():.1f} observations"
+        level = (smoothed * found[1]).sum(axis=0) / count
+        if float(level.min()) < SMALLEST_VARIANCE * self.emission.sample_var:
+            return f"a variance collapses to below {SMALLEST_VARIANCE:g} of the sample's"
+        return ""
 
 
 def stationary_moments(p: Array, par: Array) -> tuple[Array, Array, Array] | None:
@@ -402,11 +355,18 @@ def stationary_moments(p: Array, par: Array) -> tuple[Array, Array, Array] | Non
     matrix = transfer_matrix(p, par)
     if not float(np.abs(np.linalg.eigvals(matrix)).max()) < 1.0:
         return None
-    return np.linalg.solve(np.eye(k * k) - matrix, np.kron(law, par[:, 0])), law, matrix
+    h: Array = np.asarray(np.linalg.solve(np.eye(k * k) - matrix, np.kron(law, par[:, 0])), np.float64)
+    return h, np.asarray(law, np.float64), matrix
 
 
 def climb_garch(
-    lik: SwitchingGarchLikelihood, starts: int, rng: int | np.random.Generator, *, keep: int = 3, tol: float = 1e-8
+    lik: SwitchingGarchLikelihood,
+    starts: int = 20,
+    rng: int | np.random.Generator = 0,
+    *,
+    warm: Array | None = None,
+    keep: int = 3,
+    tol: float = 1e-8,
 ) -> tuple[Optimum, list[Start]]:
     """Maximise from ``starts`` data-driven and random starts: all are climbed a little, the best ``keep`` to the end.
 
@@ -419,10 +379,12 @@ def climb_garch(
     generator = np.random.default_rng(rng)
     own, chain = lik.emission, lik.chain
     flat = np.full(own.k, 1.0 / own.k)
-    tried: list[Start] = []
+    begins = [] if warm is None else [warm]
     for number, weights in enumerate(own.splits(starts, generator)):
         inner = own.begin(weights, *DYNAMICS[number // 2 % len(DYNAMICS)])
-        theta = np.concatenate([inner, chain_start(chain, weights)])
+        begins.append(np.concatenate([inner, chain_start(chain, weights)]))
+    tried: list[Start] = []
+    for theta in begins:
         optimum = maximize(lik, [theta], tol=1e-4, max_iter=SHORT)
         reason = lik.weakness(optimum.theta)
         path = np.array([float(lik.evaluate(theta, 0)[0].sum()), optimum.loglik])
