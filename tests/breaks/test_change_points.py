@@ -72,7 +72,8 @@ def test_correlation_estimate_is_the_global_minimum(first, second, share):
     r = correlation_estimate(first, second, cross)
     grid = np.linspace(-0.9995, 0.9995, 2001)
     losses = np.log(1 - grid**2) + (first + second - 2 * grid * cross) / (1 - grid**2)
-    assert abs(r) < 1 and correlation_loss(first, second, cross, r) <= losses.min() + 1e-9
+    assert abs(r) < 1
+    assert correlation_loss(first, second, cross, r) <= losses.min() + 1e-9
 
 
 def test_a_small_variance_far_from_the_mean_keeps_its_digits():
@@ -161,7 +162,8 @@ def test_two_shifts_are_found_and_dated(method):
     assert list(fit.levels.index) == list(y.index)
     np.testing.assert_allclose(fit.params["mean"].iloc[0], y.iloc[: fit.positions[0]].mean())
     text = str(fit.summary())
-    assert "2020-04-1" in text and "Descriptive" in text
+    assert "2020-04-1" in text
+    assert "Descriptive" in text
     assert fit.to_dict()["positions"] == list(fit.positions)
     assert "@article" in fit.cite()
 
@@ -186,7 +188,8 @@ def test_every_cost_finds_its_own_break(cost, method):
     fit = ChangePoints(cost, method=method, n_breaks=1).fit(y, exog)
     assert abs(fit.positions[0] - 250) <= 12
     assert ChangePoints(cost, method=method).fit(y, exog).n_breaks == 1
-    assert fit.params.shape[0] == 2 and np.isfinite(fit.params.to_numpy()).all()
+    assert fit.params.shape[0] == 2
+    assert np.isfinite(fit.params.to_numpy()).all()
 
 
 def test_costs_by_number_and_path():

@@ -1,4 +1,4 @@
-"""Change points against ruptures where that program is exact: every row a candidate, and PELT with segments of one row."""
+"""Change points against ruptures where it is exact: every row a candidate, and PELT with segments of one row."""
 
 from __future__ import annotations
 
@@ -68,5 +68,6 @@ def test_nile_breaks_in_1899():
     flow.index = flow.index.astype(int)
     for method in ("dp", "pelt", "binary"):
         fit = ChangePoints("mean", method=method).fit(flow)
-        assert list(fit.break_dates) == [1899] and list(fit.last_dates) == [1898]
+        assert list(fit.break_dates) == [1899]
+        assert list(fit.last_dates) == [1898]
     assert fit.params["mean"].round(0).tolist() == [1098.0, 850.0]

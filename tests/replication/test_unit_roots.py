@@ -77,7 +77,10 @@ def test_zivot_andrews_of_statsmodels(form, rule):
     assert test.statistic == pytest.approx(theirs[0], rel=1e-8)
     # statsmodels names the last row of the old regime, but the first of the new where the slope breaks
     assert test.position == theirs[4] + (form != "trend")
-    assert test.pvalue == pytest.approx(theirs[1], abs=0.03)
+    # its law is that of a search over nearly all dates, whatever trim it is given
+    all_dates = law_at(f"za:{form}", 1000, 0.05).pvalue(-test.statistic)
+    assert all_dates == pytest.approx(theirs[1], abs=0.015)
+    assert test.pvalue <= theirs[1] + 0.02
 
 
 def test_zivot_andrews_of_arch():
@@ -101,9 +104,9 @@ LS_TREND = {
 
 @pytest.mark.parametrize("form", list(FORMS))
 def test_law_of_zivot_and_andrews(form):
-    """Theirs come from 5,000 draws: standard errors near .04 at 1 %, .025 at 5 %; ours of T = 1000 are below .015."""
-    law = law_at(f"za:{form}", 1000, 0.15)
-    for alpha, published, room in zip((0.01, 0.05, 0.10), ZA[form], (0.09, 0.06, 0.05), strict=True):
+    """Theirs are of a search over all dates, with standard errors near .04 at 1 % and .025 at 5 %; ours below .015."""
+    law = law_at(f"za:{form}", 1000, 0.0)
+    for alpha, published, room in zip((0.01, 0.05, 0.10), ZA[form], (0.08, 0.05, 0.05), strict=True):
         assert -law.critical(alpha) == pytest.approx(published, abs=room)
 
 
@@ -130,5 +133,7 @@ def test_the_law_moves_with_the_sample():
 def test_nile_has_no_unit_root_about_a_broken_level():
     flow = nile.load_pandas().data.set_index("year")["volume"]
     test = zivot_andrews_test(flow, lags=1)
-    assert test.pvalue < 0.001 and int(test.break_date) == 1899 and int(test.last_date) == 1898
+    assert test.pvalue < 0.001
+    assert int(test.break_date) == 1899
+    assert int(test.last_date) == 1898
     assert lee_strazicich_test(flow, lags=1).statistic < -3.0

@@ -69,8 +69,11 @@ class ChangePoints:
 
     Notes
     -----
-    Not a test. Measured with the default penalty (`benchmarks` of the page "Change points"): see there for the breaks
-    reported in samples that have none, under independence and under GARCH.
+    Not a test. Share of samples of 500 rows without a break in which the default penalty reports one (100 samples
+    each), costs "mean", "variance", "meanvariance", "correlation", "normal": normal 1, 0, 0, 0, 0 %; t(5) 21, 29,
+    24, 0, 18 %; GARCH(.08, .90) 11, 72, 67, 2, 80 %; GARCH(.12, .87) with t(5) 56, 100, 99, 19, 99 %; AR(.3) 14, 0,
+    2, 2, 2 %. "bic" is worse for means and variances (t(5) 37 and 46 %). Fat tails, clustered volatility and serial
+    correlation look like breaks: cut standardized residuals, or use a test.
 
     References
     ----------

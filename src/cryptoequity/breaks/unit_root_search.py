@@ -16,9 +16,10 @@ from ..estimation.bootstrap import FEWEST
 from ..estimation.bootstrap import pvalue as bootstrap_pvalue
 from ..estimation.parallel import map_draws, spawn
 from ..estimation.params import Array
+from ..estimation.results import FILTERED
 from .limits import LEVELS, LimitLaw, limit_laws
 from .results import BreakTest, label
-from .sample import Series
+from .sample import Series, read_series
 
 __all__ = [
     "FAMILY",
@@ -34,6 +35,7 @@ __all__ = [
     "nested_sums",
     "pairs_found",
     "read_lags",
+    "read_levels",
     "smallest",
     "wild_differences",
 ]
@@ -109,15 +111,29 @@ def candidate_dates(nobs: int, trim: float, zero: bool = True) -> tuple[int, int
     return size, nobs - size
 
 
-def read_lags(lags: int | str | None, max_lags: int | None, low: int, nobs: int) -> tuple[int, int | None]:
+def read_levels(y: Any, min_obs: int) -> Series:
+    """A series of levels; a marked path of correlations is refused.
+
+    Levels are no cause for a warning here, nor is a slow series within [-1, 1]: the logarithm of a relative price may
+    be one.
+    """
+    part = y.iloc[:, 0] if isinstance(y, pd.DataFrame) and y.shape[1] == 1 else y
+    marked = isinstance(part, pd.Series) and FILTERED in part.attrs
+    return read_series(y, "y", min_obs=min_obs, filtered="refuse" if marked else "ignore", levels="ignore")
+
+
+def read_lags(
+    lags: int | str | None, max_lags: int | None, low: int, nobs: int, everywhere: bool = False
+) -> tuple[int, int | None]:
     """Largest number of lags a rule may choose, and the number itself where it is given.
+
+    ``everywhere`` : the search begins at the first date that the lags leave, whatever ``low``.
 
     Raises
     ------
     SpecError : neither a number nor a rule. DataError : the lags leave no row before the first date ``low``.
     """
-    # without trimming the search itself begins at the first date the lags leave
-    room = low - 2 if low > 1 else nobs // 4
+    room = nobs // 4 if everywhere else low - 2
     if isinstance(lags, str):
         check_option("lags", lags, RULES)
     for name, value in (("lags", lags), ("max_lags", max_lags)):

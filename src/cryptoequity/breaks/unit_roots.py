@@ -14,7 +14,6 @@ import pandas as pd
 from ..errors import DataError, check_option
 from ..estimation.params import Array
 from ..kernels.unit_root_breaks import df_pairs, df_scan
-from .sample import read_series
 from .unit_root_search import (
     About,
     Search,
@@ -27,6 +26,7 @@ from .unit_root_search import (
     nested_sums,
     pairs_found,
     read_lags,
+    read_levels,
     smallest,
 )
 
@@ -36,8 +36,15 @@ FORMS = {"intercept": 0, "trend": 1, "both": 2}
 WORDS = {"intercept": "its level", "trend": "its slope", "both": "its level and slope"}
 NULL = "a unit root, without a break."
 
-ROBUSTNESS_ZA = "TODO-ZA"
-ROBUSTNESS_LP = "TODO-LP"
+ROBUSTNESS_ZA = (
+    "Size at 5 %, T = 500: t(5) 6 %, GARCH(.08, .90) 6–9 %, GARCH(.12, .87) with t(5) 9–21 %, standard deviation "
+    "doubled at mid-sample 6–10 %; with pvalue='wild' 3–7 %. Not for returns or filtered correlations."
+)
+ROBUSTNESS_LP = (
+    "Size at 5 %, T = 200: t(5) 11–14 %, GARCH(.08, .90) 5–6 %, GARCH(.12, .87) with t(5) 20 %, standard "
+    "deviation doubled at mid-sample 8–11 %: for daily prices use pvalue='wild'. Not for returns or filtered "
+    "correlations."
+)
 
 
 def zivot_andrews_test(
@@ -85,7 +92,10 @@ def zivot_andrews_test(
     Null: a unit root **without** a break. A rejection refuses just that, and not every unit root: a random walk with a
     break in its level or drift is not part of the null, see `lee_strazicich_test`.
 
-    TODO-ZA
+    Size at 5 %, T = 500, trim .15, 400 random walks per figure (standard error 1.1), "intercept" and "both": t(5) 6
+    and 6 %, GARCH(.08, .90) 9 and 7 %, GARCH(.12, .87) with t(5) 21 and 19 %, standard deviation doubled at
+    mid-sample 9 and 10 %; "trend" 6 to 9 %. With ``pvalue="wild"`` (200 walks) 3 to 7 % in all of them: use it for
+    daily prices.
 
     Raises
     ------
@@ -107,10 +117,10 @@ def zivot_andrews_test(
     """
     check_option("break_in", break_in, tuple(FORMS))
     check_option("lag_choice", lag_choice, ("common", "each"))
-    series = read_series(y, "y", min_obs=20, levels="ignore")
+    series = read_levels(y, 20)
     data, form = series.values, FORMS[break_in]
     low, high = candidate_dates(series.nobs, trim)
-    most, count = read_lags(lags, max_lags, low, series.nobs)
+    most, count = read_lags(lags, max_lags, low, series.nobs, trim == 0.0)
     if count is None and lag_choice == "each":
         run = partial(_path_of, data, low=low, high=high, form=form)
         value, chosen = each_lag(run, lags, most, series.nobs, 4 + (form == 2))
@@ -167,7 +177,9 @@ def lumsdaine_papell_test(
     -----
     Null: a unit root without breaks, as in `zivot_andrews_test`, with the same consequence.
 
-    TODO-LP
+    Size at 5 %, T = 200, trim .15, no lags, 200 random walks per figure (standard error 1.5), "intercept" and
+    "both": t(5) 11 and 14 %, GARCH(.08, .90) 5 and 6 %, GARCH(.12, .87) with t(5) 20 and 20 %, standard deviation
+    doubled at mid-sample 8 and 11 %. ``pvalue="wild"`` repeats the search of pairs with the sample's own variances.
 
     Raises
     ------
@@ -187,7 +199,7 @@ def lumsdaine_papell_test(
     (50, 100)
     """
     check_option("break_in", break_in, tuple(FORMS))
-    series = read_series(y, "y", min_obs=30, levels="ignore")
+    series = read_levels(y, 30)
     data, form = series.values, FORMS[break_in]
     low, high = candidate_dates(series.nobs, trim, zero=False)
     most, count = read_lags(lags, max_lags, low, series.nobs)
@@ -265,7 +277,11 @@ def df_regression(y: Array, positions: tuple[int, ...], lags: int, form: int) ->
     """The regression at the chosen dates."""
     dy = np.diff(y)
     rows = np.arange(lags + 1, y.size)
-    columns: dict[str, Array] = {"const": np.ones(rows.size), "trend": (rows + 1).astype(np.float64), "level(-1)": y[rows - 1]}
+    columns: dict[str, Array] = {
+        "const": np.ones(rows.size),
+        "trend": (rows + 1).astype(np.float64),
+        "level(-1)": y[rows - 1],
+    }
     columns |= {f"diff(-{i})": dy[rows - 1 - i] for i in range(1, lags + 1)}
     for number, p in enumerate(positions, 1):
         mark = f"_{number}" if len(positions) > 1 else ""
