@@ -212,7 +212,8 @@ class DeviationEmission:
     def means(self, theta: Array, x: Array | None = None) -> Array:
         """Means of the regimes, (p + T, regimes, N), or at rows of ``x``."""
         rows = self.x if x is None else x
-        return np.ascontiguousarray(np.einsum("tm,knm->tkn", rows, self.coefficients(theta), optimize=True))
+        part = self.coefficients(theta).reshape(-1, self.m)
+        return np.ascontiguousarray((rows @ part.T).reshape(len(rows), self.regimes, self.n))
 
     def residuals(self, theta: Array) -> Array:
         """Residuals (T, states, N)."""

@@ -206,8 +206,8 @@ class LinearEmission:
 
     def residuals(self, theta: Array) -> Array:
         """Residuals (T, k, N)."""
-        fitted = np.einsum("tm,knm->tkn", self.x, self.coefficients(theta), optimize=True)
-        return np.ascontiguousarray(self.y[:, None] - fitted)
+        part = self.coefficients(theta).reshape(-1, self.m)
+        return self.y[:, None] - (self.x @ part.T).reshape(self.nobs, self.k, self.n)
 
     # --- likelihood and EM
 
