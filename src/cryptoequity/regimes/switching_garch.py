@@ -187,8 +187,8 @@ class GarchRegimes:
         """Distribution functions (..., k) at ``x`` (...) with variances (..., k)."""
         mu, _, nu = self.unpack(theta)
         u = (x[..., None] - mu) / np.sqrt(variance)
-        out: Array = stats.t.cdf(u * np.sqrt(nu / (nu - 2.0)), nu) if self.student else stats.norm.cdf(u)
-        return out
+        each = stats.t.cdf(u * np.sqrt(nu / (nu - 2.0)), nu) if self.student else stats.norm.cdf(u)
+        return np.asarray(each, np.float64)
 
     def shocks(self, theta: Array, states: Integers, rng: np.random.Generator) -> Array:
         """Unit-variance errors (T,) of a path of regimes."""
