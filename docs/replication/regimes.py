@@ -3,9 +3,9 @@
     python docs/replication/regimes.py                     all pairs, 39 draws; about ten minutes of one core
     python docs/replication/regimes.py --draws 19 --only QQQ --out /tmp/trial
 
-Reads daily closes as `jpmorgan.py` does, with the VIX besides, and writes docs/replication/results/regime_models.csv,
-regime_dates.csv, regime_driver_tests.csv, regime_driver_coefficients.csv, regime_concordance.csv, regime_peaks.csv,
-regime_paths.png and regime_odds.png. Residuals are those of GARCH-t (bitcoin) and GJR-t (equities) margins; regimes are
+Reads daily closes as `jpmorgan.py` does, with the VIX besides, and writes regime_models, _numbers, _dates,
+_driver_tests, _driver_coefficients, _concordance and _peaks.csv to docs/replication/results, with regime_paths.png and
+regime_odds.png. Residuals are those of GARCH-t (bitcoin) and GJR-t (equities) margins; regimes are
 those of RSDC with t errors. Every driver acts with one session's delay.
 """
 
@@ -31,6 +31,7 @@ from cryptoequity.regimes import RSDC
 from cryptoequity.regimes.concordance import concordance_test
 from cryptoequity.regimes.driver_tests import regime_driver_test
 from cryptoequity.regimes.fit import RegimeFit
+from cryptoequity.regimes.number import regime_number_test
 from cryptoequity.regimes.peaks import correlation_peaks_test
 
 # --- the plan, written down before any fit of this page was kept ------------------------------------------------
@@ -89,6 +90,19 @@ def model_row(fit: RegimeFit, coin: str, equity: str) -> dict[str, Any]:
         row[f"duration {j + 1}"] = durations["duration"].iloc[j]
         row[f"share {j + 1}"] = smoothed[:, j].mean()
     return row
+
+
+def number_of(margins: ce.Margins, draws: int) -> dict[str, Any]:
+    """Two regimes against a constant correlation, by draws from it."""
+    test = regime_number_test(margins, RSDC(k=2), draws=draws, starts=STARTS // 2, rng=SEED, n_jobs=2)
+    return {
+        "statistic": test.statistic,
+        "p": test.pvalue,
+        "draws": int(np.isfinite(test.draws).sum()),
+        "median of draws": np.nanmedian(test.draws),
+        "largest draw": np.nanmax(test.draws),
+        "invalid chi2 p": test.detail["invalid chi-squared p-value, for comparison"],
+    }
 
 
 def dates_of(fit: RegimeFit) -> Iterator[dict[str, Any]]:
@@ -182,6 +196,8 @@ def one_cell(
             row = {"model": name, "loglik": fit.loglikelihood, "parameters": fit.estimate.free_count, "bic": fit.bic}
             level = fit.correlation(coin, equity).mean()
             tables["models"].append({**head, **span, "drivers": "none", **row, "level 1": level})
+        if draws:
+            tables["numbers"].append({**head, **number_of(margins, draws)})
     alone: list[RegimeFit] = []
     for k in (2, 3):
         for used in ((), *SETS):
@@ -275,7 +291,7 @@ def main(arguments: list[str] | None = None) -> None:
         "strength": ce.ReRating.from_relative_strength(sessions["XLK"], sessions["SPY"], name="XLK against SPY"),
     }
     tables: dict[str, list[dict[str, Any]]] = {
-        name: [] for name in ("models", "dates", "tests", "coefficients", "concordance", "peaks")
+        name: [] for name in ("models", "numbers", "dates", "tests", "coefficients", "concordance", "peaks")
     }
     found, driven = {}, {}
     for equity in options.only or EQUITIES:
