@@ -540,12 +540,12 @@ _BIBLIOGRAPHY = {
         "Estimation}, journal={Econometrica}, volume={68}, number={3}, pages={575--603}, year={2000}}"
     ),
     "luukkonen1988": (
-        "@article{luukkonen1988, author={Luukkonen, Ritva and Saikkonen, Pentti and Ter{\\\"a}svirta, Timo}, "
+        '@article{luukkonen1988, author={Luukkonen, Ritva and Saikkonen, Pentti and Ter{\\"a}svirta, Timo}, '
         "title={Testing Linearity against Smooth Transition Autoregressive Models}, journal={Biometrika}, "
         "volume={75}, number={3}, pages={491--499}, year={1988}}"
     ),
     "terasvirta1994": (
-        "@article{terasvirta1994, author={Ter{\\\"a}svirta, Timo}, title={Specification, Estimation, and "
+        '@article{terasvirta1994, author={Ter{\\"a}svirta, Timo}, title={Specification, Estimation, and '
         "Evaluation of Smooth Transition Autoregressive Models}, journal={Journal of the American Statistical"
         " Association}, volume={89}, number={425}, pages={208--218}, year={1994}}"
     ),
@@ -586,6 +586,35 @@ _BIBLIOGRAPHY = {
     "kim1994": (
         "@article{kim1994, author={Kim, Chang-Jin}, title={Dynamic Linear Models with Markov-Switching}, "
         "journal={Journal of Econometrics}, volume={60}, pages={1--22}, year={1994}}"
+    ),
+    "carrascohuploberger2014": (
+        "@article{carrascohuploberger2014, author={Carrasco, Marine and Hu, Liang and Ploberger, Werner}, "
+        "title={Optimal Test for {Markov} Switching Parameters}, journal={Econometrica}, volume={82}, number={2}, "
+        "pages={765--784}, year={2014}}"
+    ),
+    "dufourluger2017": (
+        "@article{dufourluger2017, author={Dufour, Jean-Marie and Luger, Richard}, title={Identification-Robust "
+        "Moment-Based Tests for {Markov} Switching in Autoregressive Models}, journal={Econometric Reviews}, "
+        "volume={36}, number={6--9}, pages={713--727}, year={2017}}"
+    ),
+    "dufour2006": (
+        "@article{dufour2006, author={Dufour, Jean-Marie}, title={{Monte Carlo} Tests with Nuisance Parameters: A "
+        "General Approach to Finite-Sample Inference and Nonstandard Asymptotics}, journal={Journal of "
+        "Econometrics}, volume={133}, number={2}, pages={443--477}, year={2006}}"
+    ),
+    "quzhuo2021": (
+        "@article{quzhuo2021, author={Qu, Zhongjun and Zhuo, Fan}, title={Likelihood Ratio-Based Tests for {Markov} "
+        "Regime Switching}, journal={Review of Economic Studies}, volume={88}, number={2}, pages={937--968}, "
+        "year={2021}}"
+    ),
+    "rodriguezrondondufour2024": (
+        "@unpublished{rodriguezrondondufour2024, author={Rodriguez-Rondon, Gabriel and Dufour, Jean-Marie}, "
+        "title={{Monte Carlo} Likelihood Ratio Tests for {Markov} Switching Models}, note={Working paper}, year={2024}}"
+    ),
+    "psaradakisspagnolo2003": (
+        "@article{psaradakisspagnolo2003, author={Psaradakis, Zacharias and Spagnolo, Nicola}, title={On the "
+        "Determination of the Number of Regimes in {Markov}-Switching Autoregressive Models}, journal={Journal of Time "
+        "Series Analysis}, volume={24}, number={2}, pages={237--252}, year={2003}}"
     ),
 }
 
