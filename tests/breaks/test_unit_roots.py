@@ -288,6 +288,14 @@ def test_refusals_of_single_tests():
     with pytest.raises(DataError, match="conditional correlations"):
         zivot_andrews_test(mark_filtered(pd.Series(y / 1000, name="rho")))
     stuck = np.repeat([1.0, 2.0], 40)
-    with pytest.raises(DataError):
+    kinked = np.where(np.arange(80) < 40, 0.3 * np.arange(80), 20 + 0.1 * np.arange(80))
+    with pytest.raises(DataError, match="without noise"):
         zivot_andrews_test(stuck, lags=0)
+    with pytest.raises(DataError, match="without noise"):
+        lumsdaine_papell_test(kinked, lags=0)
+    for breaks in (1, 2):
+        with pytest.raises(DataError, match="without noise"):
+            lee_strazicich_test(stuck, breaks=breaks, lags=0)
+        with pytest.raises(DataError, match="without noise"):
+            lee_strazicich_test(kinked, breaks=breaks, break_in="trend", lags=0)
     assert zivot_andrews_test(y, trim=0.0, lags=1).path.index[0] == 3

@@ -177,8 +177,16 @@ def nested_sums(design: Array, response: Array, lags: int) -> Array:
     return sums
 
 
+def _refuse_exact(value: Array) -> None:
+    if np.isneginf(value).any():
+        raise DataError(
+            "the series is a broken trend without noise (or does not move): nothing in it could have a unit root."
+        )
+
+
 def smallest(value: Array, high: int, lags: int, by_date: Ints | None = None) -> Search:
     """Search over one date: ``value`` at the dates up to ``high``."""
+    _refuse_exact(value)
     if not np.isfinite(value).any():
         raise DataError("no candidate date has a regression of full rank; the series hardly moves.")
     at, low = int(np.nanargmin(value)), high - value.size + 1
@@ -188,6 +196,7 @@ def smallest(value: Array, high: int, lags: int, by_date: Ints | None = None) ->
 
 def pairs_found(best: Array, where: Ints, low: int, lags: int) -> Search:
     """Search over pairs: the smallest value by first date, and the second date it has."""
+    _refuse_exact(best)
     if not np.isfinite(best).any():
         raise DataError("no pair of dates has a regression of full rank; use a larger trim or fewer lags.")
     at = int(np.argmin(best))

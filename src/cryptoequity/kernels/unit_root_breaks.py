@@ -18,6 +18,8 @@ __all__ = ["df_pairs", "df_scan", "lm_pairs", "lm_products", "lm_row", "lm_stati
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+EXACT = 1e-20  # share of the squares of the differences below which nothing is left to explain
+ROUNDING = 1e-13  # the same of the running sums, which keep fewer digits
 SINGULAR = 1e-11  # share of a dummy's squares the fixed regressors must leave, for it to be told apart from them
 
 
@@ -30,7 +32,8 @@ def df_scan(q: Floats, x: Floats, y: Floats, shift: int, low: int, high: int, fo
     q : (n, m) orthonormal columns, the fixed regressors. x, y : (n,) lagged level and difference, orthogonal to them.
     shift : date of row 0. low, high : first and last date, ``shift`` < low, high < shift + n.
     form : 0 a step, 1 a change of slope, 2 both.
-    out : (2, high - low + 1); NaN where the dummy is no combination of its own.
+    out : (2, high - low + 1); NaN where the dummy cannot be told from the fixed regressors, -inf and 0 where the series
+        is a broken trend without noise.
     """
     n, m = q.shape
     step_q, ramp_q = np.zeros(m), np.zeros(m)
@@ -83,10 +86,13 @@ def df_scan(q: Floats, x: Floats, y: Floats, shift: int, low: int, high: int, fo
             now_xx -= two_x * two_x / left
             now_xy -= two_x * two_y / left
             now_yy -= two_y * two_y / left
-        if now_xx <= SINGULAR * xx:
+        if df < 1:
             continue
-        ssr = now_yy - now_xy * now_xy / now_xx
-        if ssr <= 0.0 or df < 1:
+        # a level, or a difference, that is an exact function of the broken trend has no t-value
+        ssr = now_yy - now_xy * now_xy / now_xx if now_xx > SINGULAR * xx else 0.0
+        if ssr <= EXACT * yy:
+            out[0, at] = -np.inf
+            out[1, at] = 0.0
             continue
         out[0, at] = now_xy / np.sqrt(ssr / df * now_xx)
         out[1, at] = ssr
@@ -218,6 +224,8 @@ def lm_statistic(
 ) -> None:
     """t-statistic of the LM regression and its sum of squares, with breaks at ``dates``, into ``out`` (2,).
 
+    NaN where columns are linearly dependent, -inf and 0 where the series is a broken trend without noise.
+
     Parameters
     ----------
     rows, sums : of `lm_products`. level : (T,) the sum of the differences up to and with each date.
@@ -324,13 +332,19 @@ def lm_statistic(
     if df < 1:
         return
     # Cholesky; the last row holds the fit
+    levels, moves = sums[nobs, lags + 1, lags + 1], sums[nobs, 0, 0]
     for i in range(size):
         for j in range(i + 1):
             value = gram[i, j]
             for k in range(j):
                 value -= part[i, k] * part[j, k]
             if i == j:
-                if value <= SINGULAR * gram[i, i]:
+                # no detrended level, or nothing to explain: a broken trend without noise
+                if (i == lags and value <= ROUNDING * levels) or (i > lags and value <= ROUNDING * moves):
+                    out[0] = -np.inf
+                    out[1] = 0.0
+                    return
+                if value <= SINGULAR * gram[i, i] and i <= lags:
                     return
                 part[i, i] = np.sqrt(value)
             else:
