@@ -11,6 +11,9 @@ Drivers: two columns of normal returns with correlation .1 or .7, T = 1500, chan
 is white noise, an AR(1) with .98, or a 0/1 series of episodes of 60 days. Bootstrap sizes compare every sample with the
 pooled draws, one from each sample's fitted null (Giacomini, Politis & White 2013). Samples are kept whatever the
 warnings.
+
+Threshold: y on a constant and the driver, T = 500, or on its own lag where errors are GARCH(.12, .87) with t(5) shocks;
+"variance by driver" has standard deviations .7 and 2 on the two sides of zero. 60 candidates, 99 draws.
 """
 
 # ruff: noqa: E402
@@ -46,7 +49,9 @@ from cryptoequity.regimes.shifts import (
     resample_blocks,
     shift_pvalue,
 )
+from cryptoequity.regimes.smooth_transition import smooth_transition_test
 from cryptoequity.regimes.spec import regime_covariance
+from cryptoequity.regimes.threshold import threshold_test
 
 RESULTS = Path(__file__).parent / "results"
 SEED = 20261123
@@ -145,22 +150,55 @@ def driver_cell(kind, samples, nobs=1500):
     return rows
 
 
+def threshold_cell(world, samples, nobs=500):
+    """Rejections of one linear regression by tests of a threshold and of a smooth transition."""
+    hits = {}
+    for seed in spawn(SEED + 7, samples):
+        rng = np.random.default_rng(seed)
+        e = rng.standard_normal(nobs) if world in ("normal", "variance by driver") else rng.standard_t(5, nobs)
+        s = rng.standard_normal(nobs)
+        own = world == "GARCH, own lag"
+        if own:
+            h = 1.0
+            for t in range(nobs):
+                e[t] *= np.sqrt(3 / 5 * h)
+                h = 0.01 + 0.12 * e[t] ** 2 + 0.87 * h
+        if world == "variance by driver":
+            e *= np.where(s > 0, 2.0, 0.7)
+        given = {"lags": 1} if own else {"exog": s, "driver": s, "delay": 0}
+        y = e if own else 0.5 * s + e
+        for robust in (True, False):
+            name = "robust" if robust else "classic"
+            found = threshold_test(y, **given, robust=robust, most=60, draws=99, rng=int(rng.integers(2**31)))
+            hits.setdefault(f"sup-LM, {name}", []).append(found.pvalue <= LEVEL)
+            for order in (1, 3):
+                found = smooth_transition_test(y, **given, cov_type=name, order=order)
+                hits.setdefault(f"smooth, order {order}, {name}", []).append(found.pvalue <= LEVEL)
+    return [("threshold", world, name, len(one), float(np.mean(one))) for name, one in sorted(hits.items())]
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", choices=["concordance", "driver"])
+    parser.add_argument("--only", choices=["concordance", "driver", "threshold"])
     options = parser.parse_args()
     warnings.simplefilter("ignore", CryptoEquityWarning)
     rows = []
-    for stay in ((0.98, 0.95), (0.99, 0.98)) if options.only != "driver" else ():
+    for stay in ((0.98, 0.95), (0.99, 0.98)) if options.only in (None, "concordance") else ():
         for count in (4, 8):
             begin = time.process_time()
             rows += concordance_cell(stay, count, 20 if options.quick else 1000)
             print(*rows[-7:], f"{time.process_time() - begin:.0f} s", sep="\n", flush=True)
-    for kind in ("white noise", "AR(1), .98", "4 episodes", "8 episodes") if options.only != "concordance" else ():
+    for kind in ("white noise", "AR(1), .98", "4 episodes", "8 episodes") if options.only in (None, "driver") else ():
         begin = time.process_time()
         rows += driver_cell(kind, 5 if options.quick else 300)
         print(*rows[-4:], f"{time.process_time() - begin:.0f} s", sep="\n", flush=True)
+    for world in (
+        ("normal", "t(5)", "GARCH, own lag", "variance by driver") if options.only in (None, "threshold") else ()
+    ):
+        begin = time.process_time()
+        rows += threshold_cell(world, 5 if options.quick else 400)
+        print(*rows[-6:], f"{time.process_time() - begin:.0f} s", sep="\n", flush=True)
     frame = pd.DataFrame(rows, columns=["test", "null world", "statistic", "samples", "rejected at 5 %"])
     frame["standard error"] = np.sqrt(0.05 * 0.95 / frame["samples"])
     if not options.quick:

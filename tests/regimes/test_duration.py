@@ -118,9 +118,11 @@ def test_slopes_are_recovered(aging):
     truth = {"delta[1,2].duration": 0.35, "delta[2,1].duration": -0.1, "delta[1,2].const": -4.6}
     for name, value in truth.items():
         assert abs(fit.params[name] - value) < 3.5 * fit.std_err[name], name
-    # ages are of use: the path beats the one a plain chain finds
-    plain = MarkovCovariance().fit(y, starts=4)
-    assert np.mean(fit.viterbi() - 1 == states) > np.mean(plain.viterbi() - 1 == states)
+    # regimes are read about as well as with the true parameters
+    own = fit.theta.copy()
+    own[-4:] = [-4.6, 0.35, -1.9, -0.1]
+    known = np.mean(fit.likelihood.infer(own).viterbi()[0] == states)
+    assert np.mean(fit.viterbi() - 1 == states) > known - 0.01
     assert fit.ages()["regime 1"].between(1, 12).all()
     assert fit.smoothed_probabilities.sum(axis=1).to_numpy() == pytest.approx(np.ones(1500))
     pd.testing.assert_frame_equal(fit.conf_int(), fit.conf_int(0.05))
