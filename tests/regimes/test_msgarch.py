@@ -14,12 +14,11 @@ from cryptoequity.errors import BoundaryWarning, ConvergenceError, DataError, Sp
 from cryptoequity.regimes.chain import Chain
 from cryptoequity.regimes.msgarch import MSGARCH
 from cryptoequity.regimes.msgarch_fit import MSGARCHFit, mixture_risk
+from cryptoequity.regimes.recursion_search import chain_start, climb_recursions
 from cryptoequity.regimes.switching_garch import (
     METHODS,
     GarchRegimes,
     SwitchingGarchLikelihood,
-    chain_start,
-    climb_garch,
     transfer_matrix,
 )
 
@@ -323,7 +322,7 @@ def test_starts_that_collapse_are_named():
     own = GarchRegimes(y, ("a",), 2)
     lik = SwitchingGarchLikelihood(own, Chain(2, np.ones((300, 1))))
     with pytest.raises(ConvergenceError, match=r"collapses|left with"):
-        climb_garch(lik, 3)
+        climb_recursions(lik, 3)
 
 
 def test_a_start_without_moments_is_no_start():

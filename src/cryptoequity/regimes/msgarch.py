@@ -16,8 +16,9 @@ import pandas as pd
 from ..errors import DataError, SpecError, check_option
 from .fit import RegimeFit
 from .msgarch_fit import MSGARCHFit
+from .recursion_search import climb_recursions
 from .spec import RegimeSpec, check_columns, estimate_regimes
-from .switching_garch import METHODS, GarchRegimes, SwitchingGarchLikelihood, climb_garch
+from .switching_garch import METHODS, GarchRegimes, SwitchingGarchLikelihood
 
 __all__ = ["MSGARCH"]
 
@@ -155,7 +156,7 @@ class MSGARCH(RegimeSpec):
             strict=strict,
             result=MSGARCHFit,
             build=partial(SwitchingGarchLikelihood, method=self.method, hold=self.hold),
-            climb=climb_garch,
+            climb=climb_recursions,
         )
         assert isinstance(fit, MSGARCHFit)
         return fit

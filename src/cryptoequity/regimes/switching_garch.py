@@ -1,4 +1,4 @@
-r"""GARCH recursions by regime as one likelihood with the chain; its maximisation from many starts.
+r"""GARCH recursions by regime as one likelihood with the chain.
 
 .. math:: y_t=\mu+\varepsilon_t,\quad \varepsilon_t=\sqrt{h_{S_t,t}}\,z_t,\qquad
           h_{j,t+1}=\omega_j+(\alpha_j+\gamma_j1\{\varepsilon_t<0\})\varepsilon_t^2+\beta_j\bar h_{jt}
@@ -9,28 +9,24 @@ with :math:`\bar h_{jt}=h_{jt}` (parallel recursions), or a mean over regimes; s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 from scipy import special, stats
 
-from ..errors import ConvergenceError, SpecError
-from ..estimation.optimize import Optimum, maximize
 from ..estimation.params import PERSISTENCE_CAP, Array, Block, Layout, interval, positive, subsimplex
 from ..kernels.regime_garch import switching_garch
 from .chain import Chain
 from .emission import Integers, responsibilities, rolling_splits
-from .likelihood import Inference, RegimeLikelihood, Start
+from .likelihood import Inference
+from .recursion_search import RecursiveLikelihood
 
-__all__ = ["METHODS", "GarchRegimes", "SwitchingGarchLikelihood", "climb_garch", "transfer_matrix"]
+__all__ = ["METHODS", "GarchRegimes", "SwitchingGarchLikelihood", "transfer_matrix"]
 
 METHODS = {"parallel": 0, "gray": 1, "klaassen": 2}
 SMALLEST_VARIANCE = 1e-4  # of a regime, mean over its dates, relative to the sample's (Hathaway 1985)
 FEWEST = 10.0  # expected observations of a regime
 NU_RANGE = (2.05, 200.0)
 STEEPEST = 20.0  # of the slopes by the last squared shock, both signs together
-DYNAMICS = ((0.05, 0.90), (0.10, 0.75), (0.03, 0.95), (0.20, 0.40))  # (alpha, beta) that starts begin with
-SHORT = 12  # iterations of every start before the best are kept
 
 
 def transfer_matrix(p: Array, par: Array) -> Array:
@@ -60,7 +56,13 @@ class GarchRegimes:
     ----------
     mean : "constant" or "zero". student : t errors. switching_nu : degrees of freedom by regime. asymmetric : GJR.
     variance_start : "sample", "stationary" or "regime"; see `MSGARCH`.
+
+    Attributes
+    ----------
+    dynamics : pairs of (alpha, beta) that starts begin with.
     """
+
+    dynamics = ((0.05, 0.90), (0.10, 0.75), (0.03, 0.95), (0.20, 0.40))
 
     def __init__(
         self,
@@ -217,7 +219,7 @@ class GarchRegimes:
         return out
 
 
-class SwitchingGarchLikelihood(RegimeLikelihood):
+class SwitchingGarchLikelihood(RecursiveLikelihood):
     """Recursions and chain together.
 
     Parameters
@@ -357,74 +359,3 @@ def stationary_moments(p: Array, par: Array) -> tuple[Array, Array, Array] | Non
         return None
     h: Array = np.asarray(np.linalg.solve(np.eye(k * k) - matrix, np.kron(law, par[:, 0])), np.float64)
     return h, np.asarray(law, np.float64), matrix
-
-
-def climb_garch(
-    lik: SwitchingGarchLikelihood,
-    starts: int = 20,
-    rng: int | np.random.Generator = 0,
-    *,
-    warm: Array | None = None,
-    keep: int = 3,
-    tol: float = 1e-8,
-) -> tuple[Optimum, list[Start]]:
-    """Maximise from ``starts`` data-driven and random starts: all are climbed a little, the best ``keep`` to the end.
-
-    Raises
-    ------
-    ConvergenceError : every start ended in a degenerate solution, with the cause.
-    """
-    if not isinstance(starts, int) or isinstance(starts, bool) or starts < 1:
-        raise SpecError(f"starts={starts!r}: at least one.")
-    generator = np.random.default_rng(rng)
-    own, chain = lik.emission, lik.chain
-    flat = np.full(own.k, 1.0 / own.k)
-    begins = [] if warm is None else [warm]
-    for number, weights in enumerate(own.splits(starts, generator)):
-        inner = own.begin(weights, *DYNAMICS[number // 2 % len(DYNAMICS)])
-        begins.append(np.concatenate([inner, chain_start(chain, weights)]))
-    tried: list[Start] = []
-    for theta in begins:
-        optimum = maximize(lik, [theta], tol=1e-4, max_iter=SHORT)
-        reason = lik.weakness(optimum.theta)
-        path = np.array([float(lik.evaluate(theta, 0)[0].sum()), optimum.loglik])
-        tried.append(Start(optimum.theta, flat, path, reason))
-    alive = sorted((one for one in tried if np.isfinite(one.loglik)), key=lambda one: -one.loglik)
-    if not alive:
-        causes = "; ".join(sorted({one.reason for one in tried}))
-        raise ConvergenceError(f"all {len(tried)} starts ended in a degenerate solution: {causes}.")
-    kept: list[Start] = []
-    for one in alive:
-        # two short climbs at the same height are one
-        if all(abs(one.loglik - other.loglik) > 1e-6 * (1.0 + abs(other.loglik)) for other in kept):
-            kept.append(one)
-        if len(kept) == keep:
-            break
-    lik.settle(kept[0].theta)
-    optima = [maximize(lik, [one.theta], tol=tol, max_iter=500) for one in kept]
-    sound = [one for one in optima if not lik.weakness(one.theta)]
-    if not sound:
-        causes = "; ".join(sorted({lik.weakness(one.theta) for one in optima}))
-        raise ConvergenceError(f"every climb ended in a degenerate solution: {causes}.")
-    best = max(sound, key=lambda one: one.loglik)
-    for _ in range(3):
-        before = lik.best_first
-        lik.settle(best.theta)
-        if before is None or lik.best_first is None or np.argmax(before) == np.argmax(lik.best_first):
-            break
-        best = maximize(lik, [best.theta], tol=tol, max_iter=500)
-    agreement = sum(one.loglik > best.loglik - 1e-4 for one in sound) / len(optima)
-    return replace(best, agreement=agreement, evaluations=sum(one.evaluations for one in optima)), tried
-
-
-def chain_start(chain: Chain, weights: Array) -> Array:
-    """Transition parameters from how often the likeliest regime of ``weights`` (T, k) changes, kept off the edges."""
-    k, q = chain.k, chain.z.shape[1]
-    state = weights.argmax(axis=1)
-    counts = np.full((k, k), 1.0) + 19.0 * np.eye(k)
-    np.add.at(counts, (state[:-1], state[1:]), 1.0)
-    p = counts / counts.sum(axis=1, keepdims=True)
-    out = np.zeros(chain.size)
-    for n, (i, j) in enumerate(chain.pairs):
-        out[n * q] = np.log(p[i, j] / p[i, i]) if chain.driven else p[i, j]
-    return out

@@ -1,0 +1,115 @@
+"""Maximisation of likelihoods whose densities are recursions: no M-step in closed form, so no EM.
+
+Every start is climbed a little with exact scores, the best are climbed to the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from ..errors import ConvergenceError, SpecError
+from ..estimation.optimize import Optimum, maximize
+from ..estimation.params import Array
+from .chain import Chain
+from .likelihood import RegimeLikelihood, Start
+
+__all__ = ["Recursions", "RecursiveLikelihood", "chain_start", "climb_recursions"]
+
+SHORT = 12  # iterations of every start before the best are kept
+
+
+class Recursions(Protocol):
+    """What the search reads of a model's densities."""
+
+    k: int
+    dynamics: ClassVar[tuple[tuple[float, float], ...]]
+
+    def begin(self, weights: Array, first: float, second: float, /) -> Array:
+        """Parameters of a start from weights (T, k) and a pair of ``dynamics``."""
+
+    def splits(self, count: int, rng: np.random.Generator) -> Iterator[Array]:
+        """``count`` sets of weights (T, k), the most promising first."""
+
+
+class RecursiveLikelihood(RegimeLikelihood):
+    """A likelihood that filters and recurs in one pass."""
+
+    def weakness(self, theta: Array) -> str:
+        """Why an optimum is degenerate, or ""."""
+        raise NotImplementedError
+
+
+def climb_recursions(
+    lik: RecursiveLikelihood,
+    starts: int = 20,
+    rng: int | np.random.Generator = 0,
+    *,
+    warm: Array | None = None,
+    keep: int = 3,
+    tol: float = 1e-8,
+) -> tuple[Optimum, list[Start]]:
+    """Maximise from ``starts`` data-driven and random starts: all are climbed a little, the best ``keep`` to the end.
+
+    Raises
+    ------
+    ConvergenceError : every start ended in a degenerate solution, with the cause.
+    """
+    if not isinstance(starts, int) or isinstance(starts, bool) or starts < 1:
+        raise SpecError(f"starts={starts!r}: at least one.")
+    generator = np.random.default_rng(rng)
+    own: Recursions = lik.emission  # type: ignore[assignment]
+    chain = lik.chain
+    flat = np.full(own.k, 1.0 / own.k)
+    begins = [] if warm is None else [warm]
+    for number, weights in enumerate(own.splits(starts, generator)):
+        inner = own.begin(weights, *own.dynamics[number // 2 % len(own.dynamics)])
+        begins.append(np.concatenate([inner, chain_start(chain, weights)]))
+    tried: list[Start] = []
+    for theta in begins:
+        optimum = maximize(lik, [theta], tol=1e-4, max_iter=SHORT)
+        reason = lik.weakness(optimum.theta)
+        path = np.array([float(lik.evaluate(theta, 0)[0].sum()), optimum.loglik])
+        tried.append(Start(optimum.theta, flat, path, reason))
+    alive = sorted((one for one in tried if np.isfinite(one.loglik)), key=lambda one: -one.loglik)
+    if not alive:
+        causes = "; ".join(sorted({one.reason for one in tried}))
+        raise ConvergenceError(f"all {len(tried)} starts ended in a degenerate solution: {causes}.")
+    kept: list[Start] = []
+    for one in alive:
+        # two short climbs at the same height are one
+        if all(abs(one.loglik - other.loglik) > 1e-6 * (1.0 + abs(other.loglik)) for other in kept):
+            kept.append(one)
+        if len(kept) == keep:
+            break
+    lik.settle(kept[0].theta)
+    optima = [maximize(lik, [one.theta], tol=tol, max_iter=500) for one in kept]
+    sound = [one for one in optima if not lik.weakness(one.theta)]
+    if not sound:
+        causes = "; ".join(sorted({lik.weakness(one.theta) for one in optima}))
+        raise ConvergenceError(f"every climb ended in a degenerate solution: {causes}.")
+    best = max(sound, key=lambda one: one.loglik)
+    for _ in range(3):
+        before = lik.best_first
+        lik.settle(best.theta)
+        if before is None or lik.best_first is None or np.argmax(before) == np.argmax(lik.best_first):
+            break
+        best = maximize(lik, [best.theta], tol=tol, max_iter=500)
+    agreement = sum(one.loglik > best.loglik - 1e-4 for one in sound) / len(optima)
+    return replace(best, agreement=agreement, evaluations=sum(one.evaluations for one in optima)), tried
+
+
+def chain_start(chain: Chain, weights: Array) -> Array:
+    """Transition parameters from how often the likeliest regime of ``weights`` (T, k) changes, kept off the edges."""
+    k, q = chain.k, chain.z.shape[1]
+    state = weights.argmax(axis=1)
+    counts = np.full((k, k), 1.0) + 19.0 * np.eye(k)
+    np.add.at(counts, (state[:-1], state[1:]), 1.0)
+    p = counts / counts.sum(axis=1, keepdims=True)
+    out = np.zeros(chain.size)
+    for n, (i, j) in enumerate(chain.pairs):
+        out[n * q] = np.log(p[i, j] / p[i, i]) if chain.driven else p[i, j]
+    return out
