@@ -17,14 +17,19 @@ import numpy as np
 from scipy import optimize, special, stats
 
 from ..estimation.params import Array, Block, Layout, correlation, interval, positive, real
+from ..kernels.regime_em import EMPTY, HOPELESS, normal_em
 from ..kernels.regime_gaussian import regime_distances, regime_moments, regime_slopes
+from .chain import Chain
 from .emission import Integers, rolling_splits
+from .unit_moments import correlation_of_moment
 
 __all__ = ["GaussianEmission"]
 
 SMALLEST_VARIANCE = 1e-4  # of a regime's variances relative to the sample's (Hathaway 1985)
 FEWEST = 5.0  # expected observations of a regime beyond its columns
 NU_RANGE = (2.05, 200.0)
+FIRST_STEPS, NEXT_STEPS = 200, 2  # of scoring for a correlation matrix, at a start and within EM
+COLLAPSE = f"a variance collapses to below {SMALLEST_VARIANCE:g} of the sample's"
 
 
 class GaussianEmission:
@@ -282,16 +287,53 @@ class GaussianEmission:
         d, _ = self._distances(mean, sd, corr)
         return best_freedom(d, weights, self.n, nu)
 
+    def compiled_em(
+        self, chain: Chain, theta: Array, outer: Array, first: Array, max_iter: int, gain: float
+    ) -> tuple[Array, Array, Array, Array, str] | None:
+        """EM in one compiled loop, where one is written: normal densities that switch freely, a constant chain.
+
+        Returns parameters of densities and chain, law of the first state, log-likelihoods and what went wrong or "";
+        None where the steps have to be taken one by one. The numbers are those of the steps but for rounding.
+        """
+        free = self.scale == "switching" and self.mean != "common" and (self.corr == "switching" or self.n == 1)
+        if type(self) is not GaussianEmission or type(chain) is not Chain or chain.driven or self.student or not free:
+            return None
+        mean, cov = self.moments(theta)
+        p, law = chain.matrices(outer)[0], np.array(first, float)
+        path = np.empty(max_iter)
+        filled, code, count = normal_em(
+            self.y,
+            self.sample_mean,
+            np.sqrt(self.sample_var),
+            SMALLEST_VARIANCE,
+            FEWEST + self.n,
+            self.mean == "switching",
+            gain,
+            mean,
+            cov,
+            p,
+            law,
+            path,
+        )
+        reason = ""
+        if code:
+            reason = few(count) if code == EMPTY else "the likelihood is not finite" if code == HOPELESS else COLLAPSE
+        sd = np.sqrt(np.maximum(np.einsum("kii->ki", cov), 1e-300))
+        corr = cov / (sd[:, :, None] * sd[:, None, :])
+        away = np.array([p[pair] for pair in chain.pairs])
+        return self.pack(mean, sd, corr, 0.0), away, law, path[:filled], reason
+
     def weak(self, theta: Array, weights: Array) -> str:
         """Collapsed variances and empty regimes."""
         _, sd, corr, _ = self.unpack(theta)
         count = weights.sum(axis=0)
+        shares = sd / np.sqrt(self.sample_var)
+        smallest = np.linalg.eigvalsh(corr * shares[:, :, None] * shares[:, None, :])[:, 0]
         for j in range(self.k):
             if count[j] < FEWEST + self.n:
-                return f"a regime is left with {count[j]:.1f} observations"
-            relative = corr[j] * np.outer(sd[j], sd[j]) / np.sqrt(np.outer(self.sample_var, self.sample_var))
-            if float(np.linalg.eigvalsh(relative)[0]) < SMALLEST_VARIANCE:
-                return f"a variance collapses to below {SMALLEST_VARIANCE:g} of the sample's"
+                return few(count[j])
+            if smallest[j] < SMALLEST_VARIANCE:
+                return COLLAPSE
         return ""
 
     def splits(self, count: int, rng: np.random.Generator) -> Iterator[Array]:
@@ -354,6 +396,11 @@ class GaussianEmission:
         return out
 
 
+def few(count: float) -> str:
+    """Why a regime that hardly happens is no regime."""
+    return f"a regime is left with {count:.1f} observations"
+
+
 def log_density(d: Array, logdet: Array, n: int, nu: float) -> Array:
     """Log-densities (T, k) of ``n`` columns from squared distances, which they overwrite; normal where nu is 0."""
     if nu:
@@ -388,8 +435,8 @@ def unit_correlation(moment: Array, start: Array | None) -> Array:
     r"""Correlation matrix R that maximises :math:`-\tfrac12(\log|R|+\operatorname{tr}R^{-1}S)` for a moment S.
 
     S scaled to a unit diagonal is not the answer. With two columns the root of
-    :math:`\rho^3-s_{12}\rho^2+(s_{11}+s_{22}-1)\rho-s_{12}=0` with the highest likelihood is; with more, a climb in
-    partial correlations.
+    :math:`\rho^3-s_{12}\rho^2+(s_{11}+s_{22}-1)\rho-s_{12}=0` with the highest likelihood is; with more, Fisher
+    scoring, all the way without a ``start`` and a few steps with one, which EM repeats.
     """
     n = moment.shape[0]
     if n == 1:
@@ -405,25 +452,4 @@ def unit_correlation(moment: Array, start: Array | None) -> Array:
         value = -np.log(det) - (total - 2.0 * inside * s12) / det
         rho = float(inside[np.argmax(value)])
         return np.array([[1.0, rho], [rho, 1.0]])
-    rows, cols = np.triu_indices(n, 1)
-    layout = Layout([correlation(*(f"{i}" for i in range(rows.size)))])
-    scale = np.sqrt(np.diag(moment))
-    first = (moment / np.outer(scale, scale)) if start is None else start
-
-    def lost(box: Array) -> tuple[float, Array]:
-        theta, jac = layout.map(box)
-        matrix = np.eye(n)
-        matrix[rows, cols] = matrix[cols, rows] = theta
-        inverse = np.linalg.inv(matrix)
-        weighted = inverse @ moment @ inverse
-        value = 0.5 * (np.linalg.slogdet(matrix)[1] + np.sum(inverse * moment))
-        return float(value), (inverse - weighted)[rows, cols] @ jac
-
-    begin = layout.box(first[rows, cols])
-    found = optimize.minimize(
-        lost, begin, jac=True, method="L-BFGS-B", bounds=list(zip(layout.lower, layout.upper, strict=True)), tol=1e-12
-    )
-    best = found.x if found.fun <= lost(begin)[0] else begin
-    out = np.eye(n)
-    out[rows, cols] = out[cols, rows] = layout.natural(best)
-    return out
+    return correlation_of_moment(moment, start, FIRST_STEPS if start is None else NEXT_STEPS)

@@ -189,6 +189,11 @@ class Start:
 
 def run_em(lik: RegimeLikelihood, theta: Array, first: Array, max_iter: int, tol: float = 1e-7) -> Start:
     """EM from ``theta``; stops when an iteration gains less than ``tol`` per cent of a point or after ``max_iter``."""
+    compiled = getattr(lik.emission, "compiled_em", None)
+    if compiled is not None and type(lik).infer is RegimeLikelihood.infer:
+        done = compiled(lik.chain, *lik.split(theta), first, max_iter, tol * 100.0)
+        if done is not None:
+            return Start(np.concatenate(done[:2]), done[2], done[3], done[4])
     path = []
     reason = ""
     for _ in range(max_iter):
