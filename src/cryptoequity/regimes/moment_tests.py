@@ -1,8 +1,8 @@
 r"""Moment tests of one regime against a normal mixture: Dufour and Luger (2017).
 
 Regimes make the residuals of an autoregression a mixture of normals. With :math:`\hat e_t` centered residuals, means
-:math:`m_1,m_2` and variances :math:`s_1^2,s_2^2` of the negative and the positive ones, :math:`v_1,v_2` the means of the
-squares below and above :math:`\hat\sigma^2`, the four moments that tell a mixture from a normal are
+:math:`m_1,m_2` and variances :math:`s_1^2,s_2^2` of the negative and the positive ones, :math:`v_1,v_2` the means of
+the squares below and above :math:`\hat\sigma^2`, the four moments that tell a mixture from a normal are
 
 .. math:: M=\frac{|m_2-m_1|}{\sqrt{s_1^2+s_2^2}},\quad V=\frac{v_2}{v_1},\quad
           S=\Bigl|\frac1T\sum\frac{\hat e_t^3}{\hat\sigma^3}\Bigr|,\quad

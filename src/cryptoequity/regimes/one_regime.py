@@ -100,7 +100,7 @@ class _Fixed:
 
 
 def fit_one(emission: Emission) -> Optimum:
-    """Maximum likelihood of one regime: weighted moments with unit weights, conditional steps under t errors, a climb."""
+    """Maximum likelihood of one regime: moments with unit weights, conditional steps under t errors, a climb."""
     if emission.k != 1:
         raise SpecError(f"{emission.k} regimes where one is to be fitted.")
     lik = _Fixed(emission)
@@ -140,7 +140,7 @@ class Autoregression:
 
     @property
     def lags(self) -> int:
-        """p."""
+        """Order of the autoregression."""
         return len(self.first)
 
     def simulate(self, shocks: Array) -> Array:
@@ -170,6 +170,8 @@ def read_series(data: Any, lags: int) -> tuple[Array, str]:
     DataError : several columns, values that are not finite, too short, constant, repeated.
     SpecError : lags that are not a whole number between 0 and a tenth of the sample.
     """
+    if isinstance(data, pd.Series) and data.name is None:
+        data = data.rename("series")
     if not isinstance(data, pd.Series) and np.ndim(data) == 1:
         data = pd.Series(np.asarray(data, float), name="series")
     frame = check_columns(data, what="data")

@@ -17,7 +17,7 @@ from .one_regime import fit_one, place
 
 __all__ = ["Match", "NullDraw", "Ratio"]
 
-TRIES = 3  # searches of the alternative; each has three times the starts of the one before
+TRIES = 2  # searches of a model; the second has three times the starts
 EQUAL = 1e-6  # a ratio below minus this much is a search that failed
 
 
@@ -29,12 +29,16 @@ class Ratio:
     ----------
     value : twice the difference, never negative: the null is among the alternatives. null, alternative : the optima,
         the alternative None where no sound one above the null was found. searches : of the alternative.
+    regimes : of the null's optimum, fewer than asked for where every solution with more leaves some empty.
+    reason : why every solution of the last search was degenerate.
     """
 
     value: float
     null: Optimum = field(repr=False)
     alternative: Optimum | None = field(repr=False)
     searches: int
+    regimes: int = 1
+    reason: str = ""
 
     @property
     def degenerate(self) -> bool:
@@ -49,7 +53,8 @@ class Match:
     Both models are climbed from ``starts`` starts of their own; the wider one also from the narrower one's regimes with
     the most frequent of them cut in two. Two equal regimes are one, hence the ratio cannot be negative: where it comes
     out so, or where every solution is degenerate (a regime without observations, a variance that collapses), the search
-    is repeated with three and nine times the starts, and after that the ratio is zero.
+    is repeated with three times the starts, and after that the ratio is zero. A null without a sound solution is, for
+    the same reason, the one with fewer regimes.
     """
 
     template: Emission = field(repr=False)
@@ -62,37 +67,33 @@ class Match:
         """Likelihood of ``k`` >= 2 regimes on data ``y``."""
         return RegimeLikelihood(place(self.template, y, k), Chain(k, np.ones((len(y), 1)), initial=self.initial))
 
-    def null(self, y: Array, rng: np.random.Generator) -> Optimum:
-        """Optimum of the null."""
-        if self.narrow == 1:
-            return fit_one(place(self.template, y, 1))
-        lik = self.likelihood(y, self.narrow)
-        for attempt in range(TRIES):
-            try:
-                return climb_regimes(lik, self.starts * 3**attempt, rng)[0]
-            except ConvergenceError:
-                if attempt == TRIES - 1:
-                    raise
-        raise ConvergenceError("the null was not fitted.")  # not reached
+    def null(self, y: Array, rng: np.random.Generator) -> tuple[Optimum, int]:
+        """Optimum of the null, and its regimes: fewer than asked for where every solution leaves some of them empty."""
+        for k in range(self.narrow, 1, -1):
+            lik = self.likelihood(y, k)
+            for attempt in range(TRIES):
+                try:
+                    return climb_regimes(lik, self.starts * 3**attempt, rng)[0], k
+                except (ConvergenceError, np.linalg.LinAlgError):
+                    continue
+        return fit_one(place(self.template, y, 1)), 1
 
     def ratio(self, y: Array, rng: np.random.Generator) -> Ratio:
-        """Likelihood ratio on data ``y`` (T, N).
-
-        Raises
-        ------
-        ConvergenceError : the null itself, of two or more regimes, has no sound fit.
-        """
-        null = self.null(y, rng)
+        """Likelihood ratio on data ``y`` (T, N)."""
+        null, regimes = self.null(y, rng)
         lik = self.likelihood(y, self.wide)
-        warm = self._cut(y, null.theta, lik, rng)
+        warm = self._cut(y, null.theta, lik, rng) if regimes == self.narrow else None
+        reason = ""
         for attempt in range(TRIES):
             try:
                 found = climb_regimes(lik, self.starts * 3**attempt, rng, warm=warm)[0]
-            except (ConvergenceError, np.linalg.LinAlgError):
+            except (ConvergenceError, np.linalg.LinAlgError) as error:
+                reason = str(error)
                 continue
+            reason = ""
             if found.loglik > null.loglik - EQUAL:
-                return Ratio(max(0.0, 2.0 * (found.loglik - null.loglik)), null, found, attempt + 1)
-        return Ratio(0.0, null, None, TRIES)
+                return Ratio(max(0.0, 2.0 * (found.loglik - null.loglik)), null, found, attempt + 1, regimes)
+        return Ratio(0.0, null, None, TRIES, regimes, reason)
 
     def _cut(self, y: Array, theta: Array, lik: RegimeLikelihood, rng: np.random.Generator) -> Array | None:
         """Start of the wider model: regimes of the null, the most frequent of them cut in two by a rolling score."""
@@ -131,7 +132,7 @@ class Match:
 
 @dataclass(frozen=True, eq=False)
 class NullDraw:
-    """One draw of the ratio under the null at ``theta``: (ratio, searches), the ratio NaN where the null has no fit."""
+    """One draw of the ratio under the null at ``theta``."""
 
     match: Match
     theta: Array = field(repr=False)
@@ -139,9 +140,5 @@ class NullDraw:
     def __call__(self, seed: np.random.SeedSequence) -> tuple[float, int, bool]:
         """(Ratio, searches of the alternative, whether it was degenerate) of the draw of ``seed``."""
         rng = np.random.default_rng(seed)
-        data = self.match.simulate(self.theta, self.match.template.nobs, rng)
-        try:
-            found = self.match.ratio(data, rng)
-        except (ConvergenceError, np.linalg.LinAlgError):
-            return float("nan"), TRIES, True
+        found = self.match.ratio(self.match.simulate(self.theta, self.match.template.nobs, rng), rng)
         return found.value, found.searches, found.degenerate
