@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from cryptoequity.errors import ConvergenceError, DataError, SpecError
+from cryptoequity.errors import BoundaryWarning, ConvergenceError, DataError, SpecError
 from cryptoequity.regimes.chain import Chain
 from cryptoequity.regimes.likelihood import RegimeLikelihood, begin, run_em
 from cryptoequity.regimes.linear import LinearEmission, solve_normal
@@ -293,3 +293,17 @@ class TestRefusals:
         y.iloc[100:200] = np.repeat(np.arange(20) * 1e-9, 5)
         with pytest.raises(ConvergenceError, match="degenerate"):
             MarkovRegression(switching_variance=True).fit(y, starts=2)
+
+
+def test_a_transition_that_never_happens_has_no_error_whatever_its_label():
+    """Three regimes in a ring: the zeros of the matrix keep their places when the regimes are numbered."""
+    rng = np.random.default_rng(0)
+    state = np.repeat(np.tile([2, 0, 1], 10), 20)
+    y = pd.Series(np.array([0.0, 4.0, 8.0])[state] + rng.standard_normal(600), name="y")
+    for seed in (0, 1):
+        with pytest.warns(BoundaryWarning, match=r"p\["):
+            fit = MarkovRegression(k=3).fit(y, rng=seed)
+        zero = [name for name in fit.params.index if name.startswith("p[") and fit.params[name] < 1e-12]
+        assert zero == ["p[1,3]", "p[2,1]", "p[3,2]"]
+        assert fit.at_bound == tuple(zero)
+        assert fit.std_err.drop(zero).notna().all()

@@ -27,6 +27,7 @@ __all__ = ["RegimeSpec", "estimate_regimes", "make_chain", "reorder", "spec_from
 _KINDS: dict[str, type[RegimeSpec]] = {}
 COV_TYPES = ("robust", "hac", "classic", "opg", "none")
 DISTS = ("normal", "t")
+ON_BOUND = 1e-12  # distance from a bound that rounding makes
 REPEATED = 0.01  # share of values equal to the day before; more is a filled calendar
 
 
@@ -159,11 +160,21 @@ def reorder(lik: RegimeLikelihood, optimum: Optimum) -> Optimum:
     """The optimum with its regimes numbered by the emission's rank."""
     where, _ = lik.ordered(optimum.theta)
     theta = optimum.theta[where]
+    box = lik.layout.box(theta)
+    pinned = tuple(optimum.pinned[i] for i in where)
+    if any(pinned):
+        # rows of three and more probabilities are broken like a stick, whose pieces do not move with the labels: which
+        # coordinates are on a bound is asked anew
+        lower, upper = lik.layout.lower, lik.layout.upper
+        box = np.where(box - lower < ON_BOUND, lower, np.where(upper - box < ON_BOUND, upper, box))
+        lik.settle(theta)
+        slope = lik.evaluate(theta, 1)[1].sum(axis=0) @ lik.layout.jacobian(box)
+        pinned = tuple(((box <= lower) & (slope < 0)) | ((box >= upper) & (slope > 0)))
     return replace(
         optimum,
         theta=theta,
-        box=lik.layout.box(theta),
-        pinned=tuple(optimum.pinned[i] for i in where),
+        box=box,
+        pinned=tuple(map(bool, pinned)),
         curvature=optimum.curvature[np.ix_(where, where)],
     )
 
