@@ -616,6 +616,14 @@ _BIBLIOGRAPHY = {
         "Determination of the Number of Regimes in {Markov}-Switching Autoregressive Models}, journal={Journal of Time "
         "Series Analysis}, volume={24}, number={2}, pages={237--252}, year={2003}}"
     ),
+    "goldfeldquandt1973": (
+        "@article{goldfeldquandt1973, author={Goldfeld, Stephen M. and Quandt, Richard E.}, title={A Markov Model for "
+        "Switching Regressions}, journal={Journal of Econometrics}, volume={1}, number={1}, pages={3--15}, year={1973}}"
+    ),
+    "krolzig1997": (
+        "@book{krolzig1997, author={Krolzig, Hans-Martin}, title={Markov-Switching Vector Autoregressions}, "
+        "series={Lecture Notes in Economics and Mathematical Systems}, number={454}, publisher={Springer}, year={1997}}"
+    ),
 }
 
 
