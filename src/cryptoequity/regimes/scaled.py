@@ -10,15 +10,13 @@ regimes' correlations share a sign.
 from __future__ import annotations
 
 import numpy as np
-from scipy import optimize
 
-from ..estimation.params import Array, Block, Layout, correlation, interval
+from ..estimation.params import Array, Block, correlation, interval
 from .emission import Integers
-from .gaussian import NU_RANGE, GaussianEmission
+from .gaussian import FIRST_STEPS, NEXT_STEPS, NU_RANGE, GaussianEmission
+from .unit_moments import HALVINGS, fit_value, slope_and_information
 
 __all__ = ["ScaledEmission"]
-
-STEPS = 25  # of the climb within one M-step: it must rise, and EM repeats it
 
 
 class ScaledEmission(GaussianEmission):
@@ -29,7 +27,6 @@ class ScaledEmission(GaussianEmission):
             y, names, k, mean="zero", scale="unit", student=student, order_by="correlation"
         )  # the same densities with a matrix of their own in each regime
         super().__init__(y, names, k, mean="zero", scale="unit", student=student, order_by="correlation")
-        self.shape = Layout(self._blocks[:k])  # the matrix and the strengths, without the degrees of freedom
 
     def _make_blocks(self) -> tuple[Block, ...]:
         pairs = [f"{self.names[i]},{self.names[j]}" for i, j in zip(self.rows, self.cols, strict=True)]
@@ -87,31 +84,53 @@ class ScaledEmission(GaussianEmission):
 
     def _spread(self, second: Array, count: Array, old: tuple[Array, Array, Array] | None) -> tuple[Array, Array]:
         """Unit deviations and the correlations (k, N, N) of this form that explain the weighted moments best."""
-        k, n = self.k, self.n
+        k, n, pairs = self.k, self.n, self.rows.size
         share = count / count.sum()
-        if old is None:
-            _, start = self.free._spread(second, count, None)
-        else:
-            start = old[2]
-        begin = self.shape.box(self._shape_of(start))
+        start = self.free._spread(second, count, None)[1] if old is None else old[2]
+        theta = self._shape_of(start)
+        value = self._value(theta, second, share)
+        for _ in range(FIRST_STEPS if old is None else NEXT_STEPS):
+            slope, information = self._slope(theta, second, share)
+            held = np.zeros(theta.size, bool)
+            at = theta[pairs:]
+            held[pairs:] = ((at <= 0.0) & (slope[pairs:] < 0)) | ((at >= 1.0) & (slope[pairs:] > 0))
+            free = np.flatnonzero(~held)
+            step = np.zeros(theta.size)
+            step[free] = np.linalg.solve(information[np.ix_(free, free)], slope[free])
+            if float(slope @ step) < 1e-14:
+                break
+            length = 1.0
+            for _ in range(HALVINGS):
+                trial = theta + length * step
+                trial[pairs:] = np.clip(trial[pairs:], 0.0, 1.0)
+                new = self._value(trial, second, share)
+                if new > value:
+                    break
+                length *= 0.5
+            else:
+                break
+            theta, value = trial, new
+        return np.ones((k, n)), self._matrices(theta)
 
-        def lost(box: Array) -> tuple[float, Array]:
-            theta, jac = self.shape.map(box)
-            corr = self._matrices(theta)
-            inverse = np.linalg.inv(corr)
-            value = 0.5 * float(share @ (np.linalg.slogdet(corr)[1] + np.einsum("kij,kij->k", inverse, second)))
-            # by an element of R_j above the diagonal, which stands below it as well
-            by = share[:, None] * (inverse - inverse @ second @ inverse)[:, self.rows, self.cols]
-            strength = self.strengths(theta)
-            slope = np.concatenate([strength @ by, by[:-1] @ theta[: self.rows.size]])
-            return value, slope @ jac
+    def _value(self, theta: Array, second: Array, share: Array) -> float:
+        """Weighted log-likelihood of moments (k, N, N) but for constants; -inf outside the feasible set."""
+        return float(sum(w * fit_value(r, s) for w, r, s in zip(share, self._matrices(theta), second, strict=True)))
 
-        bounds = list(zip(self.shape.lower, self.shape.upper, strict=True))
-        found = optimize.minimize(
-            lost, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": STEPS, "ftol": 1e-13}
-        )
-        best = found.x if found.fun <= lost(begin)[0] else begin
-        return np.ones((k, n)), self._matrices(self.shape.natural(best))
+    def _slope(self, theta: Array, second: Array, share: Array) -> tuple[Array, Array]:
+        """Slope and information of `_value` by the matrix and the strengths, by the chain rule."""
+        pairs = self.rows.size
+        size = pairs + self.k - 1
+        slope, information = np.zeros(size), 1e-10 * np.eye(size)
+        strengths = self.strengths(theta)
+        for j, corr in enumerate(self._matrices(theta)):
+            own, inside = slope_and_information(corr, second[j], (self.rows, self.cols))
+            turn = np.zeros((pairs, size))
+            turn[:, :pairs] = strengths[j] * np.eye(pairs)
+            if j < self.k - 1:
+                turn[:, pairs + j] = theta[:pairs]
+            slope += share[j] * (own @ turn)
+            information += share[j] * (turn.T @ inside @ turn)
+        return slope, information
 
     def _shape_of(self, corr: Array) -> Array:
         theta = self.pack(np.empty(0), np.empty(0), corr, 0.0)
