@@ -27,7 +27,7 @@ from ..estimation.results import Drawn, TestResult
 from .episodes import Bits, read_episodes, read_states, spells_of
 from .fit import RegimeFit, draw_states
 from .likelihood import RegimeLikelihood, climb_regimes
-from .nested_chains import rebuild
+from .nested_chains import rebuild, require_rebuild
 from .shifts import correlation_of, fixed_b_pvalue, hac_tstat, mean_duration, resample_blocks, shift_pvalue
 
 __all__ = ["ConcordanceTest", "concordance_index", "concordance_test"]
@@ -252,6 +252,7 @@ def concordance_test(
     else:
         if not isinstance(states, RegimeFit):
             raise SpecError("pvalue='bootstrap' draws from a fit and fits again; pass the fit, not its states.")
+        require_rebuild(states.emission)
         _check_null(states, x)
         number = states.k if regime is None else regime
         one = RefitDraw(x, states, kind, number, threshold, min_length, starts)

@@ -26,7 +26,9 @@ from ..estimation.params import Array
 from ..estimation.results import Drawn, TestResult
 from ..table import Table, format_number
 from .fit import RegimeFit
-from .nested_chains import Contest, DrawnRatio
+from .likelihood import RegimeLikelihood
+from .nested_chains import Contest, DrawnRatio, require_rebuild
+from .rsdc import RSDCLikelihood
 from .spec import RegimeSpec
 from .transition_effects import expected_transitions
 
@@ -170,11 +172,15 @@ def regime_driver_test(
         warnings.simplefilter("ignore", BoundaryWarning)
         for chosen in (rest, list(frame.columns)):
             moved = frame[chosen] if chosen else None
-            own = spec.fit(  # type: ignore[attr-defined]
-                data, drivers=moved, starts=starts, rng=generator, cov_type=cov_type, **options
-            )
+            own = spec.fit(data, drivers=moved, starts=starts, rng=generator, cov_type=cov_type, **options)
             fits.append(own)
     null_fit, fit = fits
+    if method != "wald" and type(fit.likelihood) not in (RegimeLikelihood, RSDCLikelihood):
+        raise SpecError(
+            f"{spec.name} has a likelihood of its own, and its null cannot be climbed from here; use method='wald'."
+        )
+    if method == "bootstrap":
+        require_rebuild(fit.emission)  # before the time is spent, not after
     held_names = [f"delta[{i},{j}].{name}" for i, j in wanted for name in names]
     coefficients = _coefficients(fit, held_names)
     cells = expected_transitions(fit)

@@ -14,9 +14,10 @@ from .emission import Emission
 from .fit import draw_states
 from .gaussian import GaussianEmission
 from .likelihood import RegimeLikelihood, climb_regimes
+from .scaled import ScaledEmission
 from .transition_effects import Held
 
-__all__ = ["Contest", "DrawnRatio", "embed", "project", "rebuild"]
+__all__ = ["Contest", "DrawnRatio", "embed", "project", "rebuild", "require_rebuild"]
 
 
 def embed(theta: Array, narrow: Chain, wide: Chain) -> Array:
@@ -101,6 +102,15 @@ class Contest:
         return np.concatenate([inner, embed(outer, self.narrow, self.wide)])
 
 
+def require_rebuild(emission: Emission) -> None:
+    """Refuse densities that cannot be put on simulated data: those whose past or regressors are data themselves."""
+    if type(emission) not in (GaussianEmission, ScaledEmission):
+        raise SpecError(
+            f"{type(emission).__name__}: these densities cannot be put on simulated data, so there is nothing to "
+            "refit; use an asymptotic p-value."
+        )
+
+
 def rebuild(emission: Emission, y: Array) -> Emission:
     """The same densities on other data of the same shape.
 
@@ -108,23 +118,19 @@ def rebuild(emission: Emission, y: Array) -> Emission:
     ------
     SpecError : densities that cannot be put on simulated data.
     """
-    own = getattr(emission, "on", None)
-    if own is not None:
-        return own(y)  # type: ignore[no-any-return]
-    if type(emission) is GaussianEmission:
-        return GaussianEmission(
-            y,
-            emission.names,
-            emission.k,
-            mean=emission.mean,
-            scale=emission.scale,
-            corr=emission.corr,
-            student=emission.student,
-            order_by=emission.order_by,
-        )
-    raise SpecError(
-        f"{type(emission).__name__} cannot be put on simulated data, so there is nothing to refit; use an asymptotic "
-        "p-value."
+    require_rebuild(emission)
+    assert isinstance(emission, GaussianEmission)
+    if isinstance(emission, ScaledEmission):
+        return ScaledEmission(y, emission.names, emission.k, student=emission.student)
+    return GaussianEmission(
+        y,
+        emission.names,
+        emission.k,
+        mean=emission.mean,
+        scale=emission.scale,
+        corr=emission.corr,
+        student=emission.student,
+        order_by=emission.order_by,
     )
 
 

@@ -70,6 +70,9 @@ def expected_transitions(fit: RegimeFit) -> pd.DataFrame:
     """
     chain = _require_driven(fit)
     _, moves = fit.inference.smooth(by_date=True)
+    if moves.shape[1] > chain.k:  # states that hold more than today's regime
+        part = (chain.now[:, None] == np.arange(chain.k)).astype(float)
+        moves = np.einsum("si,tsr,rj->tij", part, moves, part)
     rows = []
     for r, name in enumerate(chain.names[1:], start=1):
         values = chain.z[:, r]
