@@ -10,7 +10,7 @@ with that correlation whose margins are estimated; regimes of correlation .1 and
 
 Likelihood ratios: every sample has one draw from its own fitted null, and all samples of a cell are compared with the
 pooled draws (Giacomini, Politis & White 2013). Without lags the statistics of Carrasco, Hu & Ploberger and of Dufour &
-Luger do not depend on the parameters, so that all samples share one law of 1999 draws. Rejections at 5 %.
+Luger do not depend on the parameters, so that all samples share one law of 1999 draws. Rejections at 5 %; "two errors" counts samples and draws.
 """
 
 # ruff: noqa: E402
@@ -148,18 +148,18 @@ def ratios(count: int | None, jobs: int) -> list[dict[str, object]]:
         begin = time.time()
         seeds = np.random.SeedSequence(SEED, spawn_key=(n,)).spawn(count or samples)
         pairs = np.array(map_draws(Task(world, model), seeds, n_jobs=jobs))
-        rows.append(row(world, model, [pvalue(value, pairs[:, 1]) for value in pairs[:, 0]], begin))
+        rows.append(row(world, model, [pvalue(value, pairs[:, 1]) for value in pairs[:, 0]], len(pairs), begin))
         rows[-1] |= {"median ratio": np.nanmedian(pairs[:, 0]), "95 % of draws": np.nanquantile(pairs[:, 1], 0.95)}
         if count is None:  # what is done is kept
             pd.DataFrame(rows).to_csv(RESULTS / "regime_number_lr.part", index=False)
     return rows
 
 
-def row(world: str, test: str, chances: list[float], begin: float) -> dict[str, object]:
+def row(world: str, test: str, chances: list[float], law: int, begin: float) -> dict[str, object]:
     """A row of the table."""
     rate = float(np.mean(np.array(chances) <= 0.05))
     out = {"world": world, "test": test, "T": NOBS, "samples": len(chances), "rate at 5%": rate}
-    out["two errors"] = 2.0 * float(np.sqrt(0.05 * 0.95 / len(chances)))
+    out["two errors"] = 2.0 * float(np.sqrt(0.05 * 0.95 * (1.0 / len(chances) + 1.0 / law)))
     print(f"{world:20s} {test:40s} {len(chances):4d} {rate:6.3f}  {time.time() - begin:6.0f} s", flush=True)
     return out
 
@@ -190,7 +190,7 @@ def scores(count: int | None) -> list[dict[str, object]]:
         data = [sample(world, np.random.default_rng(seed))[:, 0] for seed in seeds]
         for name, test in tests.items():
             begin = time.time()
-            rows.append(row(world, name, [pvalue(test(y), laws[name]) for y in data], begin))
+            rows.append(row(world, name, [pvalue(test(y), laws[name]) for y in data], len(draws), begin))
     return rows
 
 

@@ -137,15 +137,15 @@ def test_two_regimes_are_found_and_one_is_left_alone():
     assert found.fit.k == 2
     assert found.draws.shape == (19,)
     assert 0.0 <= found.detail["invalid chi-squared p-value, for comparison"] < 1e-6
-    none = regime_number_test(quiet(), MarkovCovariance(), draws=19, starts=2)
+    none = regime_number_test(quiet(seed=1), MarkovCovariance(), draws=19, starts=2)
     assert none.pvalue > 0.1
-    assert none.pvalue == regime_number_test(quiet(), MarkovCovariance(), draws=19, starts=2).pvalue
+    assert none.pvalue == regime_number_test(quiet(seed=1), MarkovCovariance(), draws=19, starts=2).pvalue
     assert "carrasco" not in none.cite()
     assert {"statistic", "pvalue", "quantile 95%"} <= set(none.to_frame().index)
 
 
 def test_two_regimes_are_enough():
-    found = regime_number_test(loud(200), MarkovCovariance(k=3), draws=19, starts=1)
+    found = regime_number_test(loud(200, seed=2), MarkovCovariance(k=3), draws=19, starts=1)
     assert found.detail["null regimes"] == 2
     assert found.pvalue > 0.05
     assert found.null_fit is not None
@@ -161,10 +161,10 @@ def test_common_parts_and_t_errors():
 def test_maximized_pvalue_is_not_below_that_at_the_estimates(margins):
     options = {"draws": 19, "starts": 1}
     plain = regime_number_test(margins, RSDC(dist="normal"), **options)
-    found = regime_number_test(margins, RSDC(dist="normal"), method="mmc", points=3, **options)
+    found = regime_number_test(margins, RSDC(dist="normal"), method="mmc", points=2, **options)
     assert found.detail["p-value at the estimates"] == plain.pvalue
     assert found.pvalue == found.search["pvalue"].max() >= plain.pvalue
-    assert found.search.shape == (3, 2)
+    assert found.search.shape == (2, 2)
     rho = found.search.iloc[:, 1]
     assert (rho.iloc[1:] != rho.iloc[0]).all()
     assert (rho - rho.iloc[0]).abs().max() < 3.0 / np.sqrt(300)
@@ -192,7 +192,7 @@ def test_refusals(margins):
         regime_number_test(y, "two")
     with pytest.raises(DataError, match=r"NaN|missing|finite"):
         regime_number_test(y.where(y.index != 40), MarkovCovariance())
-    with pytest.raises(DataError, match=r"observations|short"):
+    with pytest.raises(DataError, match="too few"):
         regime_number_test(y.iloc[:30], MarkovCovariance())
     with pytest.raises(DataError, match="two columns"):
         regime_number_test(margins.select(["a"]), RSDC())

@@ -202,13 +202,14 @@ def survival(moments: Array, reference: Array) -> Array:
     """P-value of each moment (B, 4) by the sorted reference sample (R, 4), (1 + #{as large}) / (1 + R)."""
     size = len(reference)
     larger = [size - np.searchsorted(reference[:, i], moments[:, i], side="left") for i in range(moments.shape[1])]
-    return (1.0 + np.column_stack(larger)) / (1.0 + size)
+    return np.asarray((1.0 + np.column_stack(larger)) / (1.0 + size), np.float64)
 
 
 def combined(moments: Array, reference: Array, combine: str) -> Array:
     """One minus the smallest, or the product, of the four p-values, (B,)."""
     chance = survival(moments, reference)
-    return 1.0 - (chance.min(axis=1) if combine == "min" else chance.prod(axis=1))
+    out: Array = 1.0 - (chance.min(axis=1) if combine == "min" else chance.prod(axis=1))
+    return out
 
 
 def _cloud(null: Autoregression, count: int, level: float, rng: np.random.Generator) -> list[Array]:

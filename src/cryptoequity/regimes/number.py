@@ -27,7 +27,7 @@ from ..estimation.results import Drawn, TestResult
 from ..volatility import Margins, fit_margins
 from ..volatility.margins import residual_arrays
 from .covariance import MarkovCovariance
-from .emission import Emission
+from .emission import Emission, Integers
 from .fit import RegimeFit
 from .gaussian import GaussianEmission
 from .one_regime import OneRegime, place
@@ -143,7 +143,7 @@ def regime_number_test(
     generator = np.random.default_rng(rng)
     fit, emission, held = densities_of(data, spec, starts, generator, options)
     match = Match(emission, narrow, spec.k, starts, str(spec.initial))
-    found = match.ratio(np.asarray(emission.y, float), generator)  # type: ignore[attr-defined]
+    found = match.ratio(match._data(), generator)
     if found.regimes < narrow:
         raise ConvergenceError(
             f"the null of {narrow} regimes has no sound fit on the sample: {found.regimes} are enough; test null_k="
@@ -280,9 +280,7 @@ def _quiet_fit(
     cov_type = "classic" if isinstance(spec, RSDC) else "none"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CryptoEquityWarning)
-        fit: RegimeFit = spec.fit(  # type: ignore[attr-defined]
-            data, starts=starts, rng=rng, **{"cov_type": cov_type, **options}
-        )
+        fit: RegimeFit = spec.fit(data, starts=starts, rng=rng, **{"cov_type": cov_type, **options})
     if not fit.converged:
         warnings.warn(f"{spec.name}: {fit.optimum.reason if fit.optimum else ''}", ConvergenceWarning, stacklevel=4)
     return fit
@@ -294,7 +292,7 @@ class _ConfidenceSet:
 
     center: Array
     root: Array
-    free: Array
+    free: Integers
     box: Any
 
     @classmethod

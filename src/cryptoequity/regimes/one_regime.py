@@ -145,7 +145,7 @@ class Autoregression:
 
     def simulate(self, shocks: Array) -> Array:
         """Series (T,) that follows ``first``, driven by standard ``shocks`` (T - p,)."""
-        drive = self.coefficients[0] + self.sigma * shocks
+        drive: Array = self.coefficients[0] + self.sigma * shocks
         if not self.lags:
             return drive
         poly = np.concatenate([[1.0], -self.coefficients[1:]])
@@ -157,7 +157,9 @@ def fit_autoregression(y: Array, lags: int) -> Autoregression:
     """Autoregression of ``y`` (T,) with a constant."""
     nobs = y.size - lags
     x = np.column_stack([np.ones(nobs), *(y[lags - i : y.size - i] for i in range(1, lags + 1))])
-    coefficients = np.linalg.lstsq(x, y[lags:], rcond=None)[0] if lags else np.array([y.mean()])
+    coefficients = (
+        np.array([y.mean()]) if not lags else np.asarray(np.linalg.lstsq(x, y[lags:], rcond=None)[0], np.float64)
+    )
     resid = y[lags:] - x @ coefficients
     return Autoregression(coefficients, float(np.sqrt(np.mean(resid**2))), resid, x, y[:lags].copy())
 

@@ -127,7 +127,7 @@ class Match:
         return emission.simulate(inner, states, rng)
 
     def _data(self) -> Array:
-        return np.asarray(self.template.y, float)  # type: ignore[attr-defined]
+        return np.asarray(self.template.y, np.float64)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, eq=False)

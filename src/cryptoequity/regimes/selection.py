@@ -48,7 +48,7 @@ class RegimeSelection(Drawn):
         """Number of regimes with the smallest criterion."""
         if criterion not in CRITERIA:
             raise SpecError(f"criterion={criterion!r}: one of {', '.join(CRITERIA)}.")
-        return int(self.table[criterion].idxmin())
+        return int(self.table.index[int(np.nanargmin(self.table[criterion].to_numpy(float)))])
 
     def to_frame(self) -> pd.DataFrame:
         """The table."""
@@ -57,7 +57,7 @@ class RegimeSelection(Drawn):
     def summary(self) -> Table:
         """Return the table with notes."""
         notes = [", ".join(f"{name}: {self.best(name)}" for name in CRITERIA), NOTE]
-        alone = [str(k) for k in self.fits if self.table.loc[k, "replicated"] < 2]
+        alone = [str(k) for k, fit in self.fits.items() if fit.n_best_replicated < 2]
         if alone:
             notes.append(f"only one climb reached the best with k = {', '.join(alone)}: use more starts")
         notes += [f"k = {k}: {reason}" for k, reason in self.reasons.items()]
@@ -120,7 +120,7 @@ def select_regimes(
     generator = np.random.default_rng(rng)
     two: RegimeSpec = replace(spec, k=2)  # type: ignore[type-var]
     fit, emission, held = densities_of(data, two, starts, generator, options)
-    plain = fit_one(place(emission, np.asarray(emission.y, float), 1))  # type: ignore[attr-defined]
+    plain = fit_one(place(emission, np.asarray(emission.y, np.float64), 1))  # type: ignore[attr-defined]
     # margins cost the same at every k
     offset, margin_size = _margins_part(held) if isinstance(spec, RSDC) else (0.0, 0)
     size = plain.theta.size + margin_size
