@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from ..errors import SpecError, check_option
 from ..estimation.params import Array
@@ -19,7 +20,7 @@ from .fit import KINDS, draw_states
 from .rsdc_fit import RSDCFit, RSDCForecast, mean_forecast
 from .switching_dcc import DccRegimes, SwitchingDCCLikelihood
 
-__all__ = ["MSDCCFit"]
+__all__ = ["MSDCCFit", "rosenblatt_paths"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +92,19 @@ class MSDCCFit(RSDCFit):
         states: Array = found[0].smooth()[0] if kind == "smoothed" else getattr(found[0], kind)
         out: Array = (states * found[1][:, :, a, b]).sum(axis=1)
         return out
+
+    def pit(self, joint: bool = False) -> pd.DataFrame:
+        """Probability integral transforms of the residuals given the past, (T, N); see `RegimeFit.pit`.
+
+        Jointly under the collapse, each regime takes the mean of its matrices over yesterday's regimes.
+        """
+        inner = self._inner
+        if joint:
+            nu = self._dcc.unpack(inner)[3]
+            values = rosenblatt_paths(self._dcc.z, self.regime_paths(), nu, self.inference.predicted)
+        else:
+            values = self._dcc.margins_cdf(inner)[:, 0]
+        return pd.DataFrame(values, self.index, list(self.names))
 
     # --- ahead
 
@@ -215,3 +229,26 @@ class MSDCCFit(RSDCFit):
         out = super().filter(data, **inputs)
         assert isinstance(out, MSDCCFit)
         return out
+
+
+def rosenblatt_paths(z: Array, corr: Array, nu: float, predicted: Array) -> Array:
+    """Rosenblatt transforms (T, N) of ``z`` under correlations (T, k, N, N) mixed with probabilities (T, k).
+
+    Column n given those before it; normal where ``nu`` is 0, else t with unit variances.
+    """
+    nobs, n = z.shape
+    out = np.empty((nobs, n))
+    low = np.linalg.cholesky(corr)  # (T, k, N, N): u = L^{-1} z has column n given those before it
+    u = np.linalg.solve(low, np.broadcast_to(z[:, None, :, None], (*corr.shape[:2], n, 1)))[..., 0]
+    for c in range(n):
+        d = (u[:, :, :c] ** 2).sum(axis=2)
+        logdet = np.log(np.einsum("tkii->tki", low)[:, :, :c]).sum(axis=2)
+        if nu:
+            # given the first c columns a t vector is t with nu + c degrees of freedom and a scale that knows d
+            cdf = stats.t.cdf(u[:, :, c] * np.sqrt((nu + c) / (nu - 2.0 + d)), nu + c)
+            logf = -logdet - 0.5 * (nu + c) * np.log1p(d / (nu - 2.0))
+        else:
+            cdf, logf = stats.norm.cdf(u[:, :, c]), -logdet - 0.5 * d
+        w = predicted * np.exp(logf - logf.max(axis=1, keepdims=True))
+        out[:, c] = (w * cdf).sum(axis=1) / w.sum(axis=1)
+    return out
