@@ -297,3 +297,36 @@ def test_the_sample_of_the_library():
         warnings.simplefilter("ignore", BoundaryWarning)
         found = regime_driver_test(returns, MarkovCovariance(), wave, method="wald", starts=4)
     assert found.reference == "chi2(2)"
+
+
+@pytest.mark.slow
+def test_an_autoregression_around_a_mean_whose_states_hold_yesterday_too():
+    autoregression = pytest.importorskip("cryptoequity.regimes.autoregression")
+    rng = np.random.default_rng(4)
+    x = driver_of(1)
+    z = np.column_stack([np.ones(NOBS), np.r_[x.iloc[0], x.to_numpy()[:-1]]])
+    p = Chain(2, z, ("const", "x"), True).matrices(np.array([-3.2, 1.5, -3.2, -1.5]))
+    state = draw_states(p, np.array([0.5, 0.5]), NOBS, rng)
+    u = rng.standard_normal(NOBS)
+    for t in range(1, NOBS):
+        u[t] += 0.4 * u[t - 1]
+    y = pd.Series(np.where(state, 3.0, -1.0) + u, DATES, name="y")
+    spec = autoregression.MarkovAutoregression(order=1)
+    found = regime_driver_test(y, spec, x, starts=3)
+    fit, null = (spec.fit(y, drivers=d, starts=3, cov_type="none") for d in (x, None))
+    assert found.statistic == pytest.approx(2 * (fit.loglikelihood - null.loglikelihood), abs=1e-3)
+    assert found.pvalue < 1e-4
+    moves = fit.viterbi().diff().abs().sum()
+    assert found.cells["expected"].sum() == pytest.approx(moves, rel=0.3)
+    assert transition_effects(found.fit).loc[("x", "share[2]"), "difference"] > 0.3
+    with pytest.raises(SpecError, match="cannot be put on simulated data"):
+        regime_driver_test(y, spec, x, method="bootstrap", draws=19, starts=2)
+
+
+@pytest.mark.slow
+def test_one_matrix_of_switching_strength_can_be_redrawn(moved):
+    both, y, _ = moved
+    found = regime_driver_test(
+        y, RSDC(dist="normal", structure="scaled"), both["x"], method="bootstrap", draws=19, starts=2
+    )
+    assert found.pvalue == pytest.approx(0.05)
