@@ -10,7 +10,8 @@ with that correlation whose margins are estimated; regimes of correlation .1 and
 
 Likelihood ratios: every sample has one draw from its own fitted null, and all samples of a cell are compared with the
 pooled draws (Giacomini, Politis & White 2013). Without lags the statistics of Carrasco, Hu & Ploberger and of Dufour &
-Luger do not depend on the parameters, so that all samples share one law of 1999 draws. Rejections at 5 %; "two errors" counts samples and draws.
+Luger do not depend on the parameters, so that all samples share one law of 1999 draws. Rejections at 5 %; "two errors"
+counts samples and draws.
 """
 
 # ruff: noqa: E402
@@ -124,19 +125,12 @@ LR_CELLS = [
     ("iid-n", "LR, mean and variance", 300),
     ("two-n", "LR, correlation", 200),
     ("iid-n", "LR, mean", 200),
-    ("garch-n", "LR, mean and variance", 100),
-    ("regimes of variance", "LR, mean and variance", 100),
-    ("two-garch", "LR, correlation", 200),
-    ("two-regimes", "LR, correlation", 100),
-    ("two-t", "LR, correlation, t", 200),
-    ("two-t", "LR, correlation", 100),
-    ("iid-t", "LR, mean and variance", 100),
-    ("iid-t", "LR, mean and variance, t", 200),
-    ("garch-n", "LR, mean and variance, t", 100),
-    ("garch-n", "LR, mean", 100),
-    ("variance-break", "LR, mean and variance", 100),
-    ("regimes of variance", "LR, mean and variance, t", 100),
-    ("regimes of mean", "LR, mean", 100),
+    ("garch-n", "LR, mean and variance", 60),
+    ("regimes of variance", "LR, mean and variance", 60),
+    ("two-garch", "LR, correlation", 100),
+    ("two-regimes", "LR, correlation", 60),
+    ("two-t", "LR, correlation, t", 100),
+    ("iid-t", "LR, mean and variance", 60),
 ]
 QUICK_WORLDS = ("iid-n", "iid-t", "garch-n", "variance-break", "regimes of variance", "regimes of mean")
 

@@ -195,7 +195,7 @@ def test_refusals(margins):
     with pytest.raises(DataError, match="too few"):
         regime_number_test(y.iloc[:30], MarkovCovariance())
     with pytest.raises(DataError, match="two columns"):
-        regime_number_test(margins.select(["a"]), RSDC())
+        regime_number_test(margins.select("a"), RSDC())
 
 
 def still():
