@@ -58,7 +58,7 @@ class MSDCC(RegimeSpec):
     --------
     >>> import cryptoequity as ce
     >>> returns = ce.to_returns(ce.load_sample("step"))[["COIN", "SMALL_TECH"]]
-    >>> fit = ce.MSDCC(k=2, switching="level").fit(returns, starts=4)
+    >>> fit = ce.MSDCC(k=2, switching="level", dist="normal").fit(returns, starts=4)
     >>> fit.correlations().shape
     (1, 2)
     """

@@ -54,6 +54,8 @@ def climb_recursions(
 ) -> tuple[Optimum, list[Start]]:
     """Maximise from ``starts`` data-driven and random starts: all are climbed a little, the best ``keep`` to the end.
 
+    Where the best ``keep`` all end in degenerate solutions, the others are climbed in turn until one does not.
+
     Raises
     ------
     ConvergenceError : every start ended in a degenerate solution, with the cause.
@@ -78,19 +80,27 @@ def climb_recursions(
     if not alive:
         causes = "; ".join(sorted({one.reason for one in tried}))
         raise ConvergenceError(f"all {len(tried)} starts ended in a degenerate solution: {causes}.")
-    kept: list[Start] = []
+    lik.settle(alive[0].theta)
+    heights: list[float] = []
+    optima: list[Optimum] = []
+    sound: list[Optimum] = []
     for one in alive:
         # two short climbs at the same height are one
-        if all(abs(one.loglik - other.loglik) > 1e-6 * (1.0 + abs(other.loglik)) for other in kept):
-            kept.append(one)
-        if len(kept) == keep:
+        if any(abs(one.loglik - other) <= 1e-6 * (1.0 + abs(other)) for other in heights):
+            continue
+        heights.append(one.loglik)
+        optima.append(maximize(lik, [one.theta], tol=tol, max_iter=500))
+        if not lik.weakness(optima[-1].theta):
+            sound.append(optima[-1])
+        # data of one regime send the best starts to a second one that is never visited: then the next have their turn
+        if len(optima) >= keep and sound:
             break
-    lik.settle(kept[0].theta)
-    optima = [maximize(lik, [one.theta], tol=tol, max_iter=500) for one in kept]
-    sound = [one for one in optima if not lik.weakness(one.theta)]
     if not sound:
         causes = "; ".join(sorted({lik.weakness(one.theta) for one in optima}))
-        raise ConvergenceError(f"every climb ended in a degenerate solution: {causes}.")
+        raise ConvergenceError(
+            f"every climb ended in a degenerate solution: {causes}. The data may have fewer regimes; try k smaller, "
+            "or more starts."
+        )
     best = max(sound, key=lambda one: one.loglik)
     for _ in range(3):
         before = lik.best_first
