@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 
 import numpy as np
@@ -299,6 +300,23 @@ def test_json_gives_every_kind_of_fit_back(fit, student, driven):
     assert spec_from_dict(json.loads(json.dumps(student.spec.to_dict()))) == student.spec
     with pytest.raises(SpecError, match="model"):
         spec_from_dict({"model": "Markov"})
+
+
+@pytest.mark.parametrize("name", ["MarkovRegression", "MarkovVAR", "MSGARCH", "MSDCC", "DurationDependence"])
+@pytest.mark.filterwarnings(
+    "ignore::cryptoequity.errors.BoundaryWarning", "ignore::cryptoequity.errors.ConvergenceWarning"
+)
+def test_other_models_keep_their_text_and_filter(name, sample):
+    home = {"MarkovRegression": "regression", "MarkovVAR": "vector", "DurationDependence": "duration"}
+    module = importlib.import_module(f"cryptoequity.regimes.{home.get(name, name.lower())}")
+    data = sample[0]["A"] if name in ("MarkovRegression", "MSGARCH") else sample[0]
+    one = getattr(module, name)().fit(data, starts=2)
+    back = RegimeFit.from_json(one.to_json())
+    assert type(back) is type(one)
+    assert str(back.summary()) == str(one.summary())
+    np.testing.assert_allclose(back.smoothed_probabilities, one.smoothed_probabilities, atol=1e-12)
+    assert one.filter(data).loglikelihood == pytest.approx(one.loglikelihood, abs=1e-8)
+    assert one.diagnostics().shape[1] == 2
 
 
 def test_generators_are_no_obstacle_to_json(sample):

@@ -241,6 +241,8 @@ def test_normal_densities_turn_fat_tails_into_regimes_of_two_days():
     assert student.loglikelihood > normal.loglikelihood + 20
     spells = student.regime_dates(min_length=60)
     assert len(spells) <= 5
+    first = spells["last"].iloc[0]  # the sample's correlation steps up on 2020-03-16
+    assert abs(returns.index.get_loc(first) - returns.index.get_loc("2020-03-16")) < 20
     low, high = student.correlations().to_numpy()[0]
     assert low < 0.2
     assert high > 0.35

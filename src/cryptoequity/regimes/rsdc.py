@@ -94,6 +94,13 @@ class RSDC(RegimeSpec):
 
     Notes
     -----
+    Measured with T = 1,500 and estimated GARCH margins (200 samples; correlations .20 and .70, regimes of 50 and 33
+    days): 95 % intervals of correlations and transition probabilities hold the truth in 92 to 98 % of the samples when
+    the density is right. Leaving the margins out shortens errors of the degrees of freedom by a sixth and those of the
+    correlations by at most four percent. Normal densities under t shocks with six degrees of freedom put the truth into
+    74 % of the intervals of correlations and 55 to 61 % of those of probabilities. Do not read regimes of a few days as
+    levels, nor two regimes as evidence against a constant correlation: their number needs a test of its own.
+
     With two columns the M-step of a correlation is the root of a cubic; the weighted correlation that is often used
     instead is not the maximum.
 
