@@ -52,7 +52,7 @@ class MSGARCH(RegimeSpec):
     closed M-step; the search climbs the likelihood with exact scores from every start, the best ``keep`` to the end.
 
     The number of regimes cannot be tested by a likelihood ratio with :math:`\chi^2` critical values. Measured on 30
-    samples of T = 1500 from one GARCH(1,1) (``benchmarks/switching_garch.py``): with t(5) shocks, BIC prefers two normal
+    samples of T = 1500 from one GARCH(1,1) (``benchmarks/switching_garch.py``): with t(5) shocks BIC takes two normal
     regimes in all samples and two t regimes in none, while :math:`\chi^2` at 5 % rejects one t regime in 20 %. Take
     ``dist="t"`` first, and distrust a regime that lasts a day or two. Not for a single known date of change, nor for
     samples in which a regime is visited once.
