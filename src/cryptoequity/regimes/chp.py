@@ -96,10 +96,10 @@ def carrasco_hu_ploberger_test(
     Notes
     -----
     Directions h are on the unit circle in units of the residuals' deviation (mean) and variance; the paper's are in
-    units of the data. **Normality and a constant variance are part of the null**: fat tails and GARCH are found as
-    regimes of the variance in nearly every sample of returns, and GARCH to a lesser degree as regimes of the mean. The
-    rates measured stand in the table of the page "The number of regimes" (``benchmarks/regime_number.py``). Do not use
-    it on returns to prove regimes of the variance.
+    units of the data. **Normality and a constant variance are part of the null** of "variance" and "both". Rejections
+    at 5 %, measured at T = 500 (``benchmarks/regime_number.py``): independent normal 4.8-6.2 %; independent t(5)
+    90-100 %; GARCH(.08, .90) 71-97 %; a deviation that doubles half-way 100 %. Do not use them on returns to prove
+    regimes of the variance. "mean" is hardly disturbed by any of these, 3.5-6.2 %.
 
     Raises
     ------

@@ -92,9 +92,9 @@ def dufour_luger_test(
     Notes
     -----
     **The null is normal residuals.** Moments do not see the order of the dates: fat tails, GARCH, a break in variance
-    and regimes are all one to them. On daily returns the test rejects whatever the truth; the rates measured stand in
-    the table of the page "The number of regimes" (``benchmarks/regime_number.py``). Use it on macroeconomic series, or
-    as a check that takes no time; not for returns.
+    and regimes are all one to them. Rejections at 5 %, measured at T = 500 (``benchmarks/regime_number.py``):
+    independent normal 5.7-6.6 %, independent t(5) 99-100 %, normal GARCH(.08, .90) 42 %, a deviation that doubles
+    half-way 94 %. Use it on macroeconomic series, or as a check that takes no time; not on returns.
 
     Raises
     ------
