@@ -29,7 +29,8 @@ def logit_matrices(theta, z, out):
                 out[t, i, j] = odds
             total = 0.0
             for j in range(k):
-                value = np.exp(out[t, i, j] - top)
+                # one of the exponents is zero: a logit of two regimes costs one exponential
+                value = np.exp(out[t, i, j] - top) if out[t, i, j] != top else 1.0
                 out[t, i, j] = value
                 total += value
             for j in range(k):
@@ -63,9 +64,9 @@ def logit_row(point, z, moves, row, ridge, grad, hess):
                 odds[a] += z[t, r] * point[a * q + r]
             if odds[a] > top:
                 top = odds[a]
-        norm = np.exp(-top)
+        norm = np.exp(-top) if top != 0.0 else 1.0
         for a in range(others):
-            p[a] = np.exp(odds[a] - top)
+            p[a] = np.exp(odds[a] - top) if odds[a] != top else 1.0
             norm += p[a]
         value -= total * (top + np.log(norm))
         for a in range(others):

@@ -25,7 +25,7 @@ __all__ = ["INITIAL", "Chain"]
 INITIAL = ("ergodic", "estimated", "uniform")
 FARTHEST = 16.0  # log odds; beyond it a probability is within 1e-7 of zero or one
 COLLINEAR = 1e-10  # smallest eigenvalue of the drivers' correlations that still counts as full rank
-NEWTON = 2  # steps of an M-step: it must rise, and EM repeats it
+NEWTON = 1  # steps of an M-step: it must rise, and EM repeats it
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +197,7 @@ class Chain:
         """Transition parameters that maximise the expected log-likelihood of the transitions.
 
         ``moves`` is summed, (1, k, k), or by date, (T, k, k). Constant probabilities are shares; a driven chain takes
-        `NEWTON` steps on k concave multinomial logits, halved until they do not fall: EM repeats them.
+        a Newton step on each of k concave multinomial logits, halved until it does not fall: EM repeats it.
         """
         if not self.driven:
             total = moves.sum(axis=0)
