@@ -130,14 +130,18 @@ class RegimeFit(FitMixin):
 
     @property
     def n_best_replicated(self) -> int:
-        """Climbs from different starts that reached the best log-likelihood, within 1e-4."""
+        """Climbs from different starts that reached the best log-likelihood, within 1e-4; one alone proves little."""
+        ends = [start.end for start in self.starts if start.end is not None]
+        if ends:
+            return sum(end > max(ends) - 1e-4 for end in ends)
         optimum = self.estimate.optimum
         return 0 if optimum is None else round(optimum.agreement * self.n_climbs)
 
     @property
     def n_climbs(self) -> int:
         """Starts that were climbed to the end."""
-        return self.spec.climbs(len(self.starts)) if self.starts else 0
+        ends = sum(start.end is not None for start in self.starts)
+        return ends or (self.spec.climbs(len(self.starts)) if self.starts else 0)
 
     # --- probabilities
 
@@ -201,8 +205,10 @@ class RegimeFit(FitMixin):
                 rows.append((np.inf if stay >= 1.0 else 1.0 / (1.0 - stay), np.nan, np.nan))
                 continue
             odds, error = np.log(stay / (1.0 - stay)), np.sqrt(variance) / (stay * (1.0 - stay))
-            # a duration is one plus the odds of staying
-            rows.append((1.0 / (1.0 - stay), 1.0 + np.exp(odds - half * error), 1.0 + np.exp(odds + half * error)))
+            # a duration is one plus the odds of staying; an end beyond every number is infinite, which is what is meant
+            with np.errstate(over="ignore"):
+                ends = 1.0 + np.exp(odds + half * error * np.array([-1.0, 1.0]))
+            rows.append((1.0 / (1.0 - stay), float(ends[0]), float(ends[1])))
         return pd.DataFrame(rows, self.regime_names, ["duration", "lower", "upper"])
 
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:

@@ -427,7 +427,7 @@ def best_freedom(d: Array, weights: Array, n: int, nu: float) -> float:
     ends = np.log(np.array(NU_RANGE) - 2.0)
     here = np.log(nu - 2.0)
     low, high = max(ends[0], here - 1.0), min(ends[1], here + 1.0)
-    best = float(optimize.minimize_scalar(lost, bounds=(low, high), method="bounded", options={"xatol": 1e-4}).x)
+    best = float(optimize.minimize_scalar(lost, bounds=(low, high), method="bounded", options={"xatol": 1e-2}).x)
     return float(2.0 + np.exp(best)) if lost(best) <= lost(here) else nu
 
 

@@ -10,6 +10,7 @@ counted.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 
@@ -23,8 +24,12 @@ from .emission import Emission, Integers
 __all__ = ["Inference", "RegimeLikelihood", "Start", "climb_regimes", "expectation", "run_em"]
 
 SHORT = 12  # EM iterations of every start before the best are kept
-LONG = 500  # iterations at most of those that are kept
-PERSIST = 0.95  # chance of staying that every start begins with
+MIDDLE = 40  # more iterations of those that differ
+LONG = 200  # iterations at most of those that are kept
+PERSIST = 0.95  # chance of staying that the first start begins with
+STAYS = (PERSIST, 0.5)  # of starts, in turn
+BATCH, BATCHES, AGREE = 20, 10, 3  # starts at a time, batches at most and climbs that must agree, until replicated
+SAME = 1e-4  # log-likelihoods closer than this are one maximum
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,12 +179,14 @@ class Start:
     Attributes
     ----------
     path : log-likelihood before each iteration, with a free law of the first state; it never falls.
+    end : log-likelihood its climb ended at; None for a start that was not climbed, or fell into a degenerate solution.
     """
 
     theta: Array = field(repr=False)
     first: Array = field(repr=False)
     path: Array = field(repr=False)
     reason: str = ""
+    end: float | None = None
 
     @property
     def loglik(self) -> float:
@@ -226,7 +233,7 @@ def begin(lik: RegimeLikelihood, weights: Array, stay: float = PERSIST) -> Array
 
 def climb_regimes(
     lik: RegimeLikelihood,
-    starts: int = 20,
+    starts: int | str = 20,
     rng: int | np.random.Generator = 0,
     *,
     warm: Array | None = None,
@@ -235,58 +242,133 @@ def climb_regimes(
 ) -> tuple[Optimum, list[Start]]:
     """Maximise from ``starts`` data-driven and random starts (and ``warm``, parameters of an earlier fit).
 
+    Every start takes `SHORT` steps of EM and, unless it is where a better one is, `MIDDLE` more; the best third takes
+    up to `LONG` more, and the ``keep`` best that differ, or an eighth of the starts, are climbed by BFGS. Where only
+    one of these reaches the top, up to ``keep`` more starts are climbed, those that began most like it first, until
+    another gets there. With ``starts="replicated"`` batches of `BATCH` starts follow one another until `AGREE` climbs
+    have reached the top or `BATCHES` are spent.
+
     Returns
     -------
-    the optimum, whose ``agreement`` is the share of the ``keep`` climbs that reached it, and every start.
+    the optimum, whose ``agreement`` is the share of the climbs that reached it, and every start with where its own
+    climb ended.
 
     Raises
     ------
     ConvergenceError : every start was degenerate, with the cause.
     """
-    if not isinstance(starts, int) or isinstance(starts, bool) or starts < 1:
-        raise SpecError(f"starts={starts!r}: at least one.")
+    until = starts == "replicated"
+    count = BATCH * BATCHES if until else starts
+    if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
+        raise SpecError(f'starts={starts!r}: a number of starts, at least one, or "replicated".')
     generator = np.random.default_rng(rng)
     flat = np.full(lik.k, 1.0 / lik.k)
     tried: list[Start] = []
-    if warm is not None:
-        tried.append(run_em(lik, warm, lik.infer(warm).first, SHORT))
-    # regimes of returns persist; densities whose regimes need not may ask for starts that leave sooner
-    stays = getattr(lik.emission, "stays", (PERSIST,))
-    for number, weights in enumerate(lik.emission.splits(starts, generator)):
-        tried.append(run_em(lik, begin(lik, weights, stays[number % len(stays)]), flat, SHORT))
-    alive = [start for start in tried if np.isfinite(start.loglik)]
-    if not alive:
-        causes = sorted({start.reason for start in tried})
-        raise ConvergenceError(f"all {len(tried)} starts ended in a degenerate solution: {'; '.join(causes)}.")
-    alive.sort(key=lambda start: -start.loglik)
-    # one more point of likelihood may hide behind a start that is still climbing, but two that agree are one
-    kept: list[Start] = []
-    for start in alive:
-        if all(abs(start.loglik - other.loglik) > 1e-6 * (1.0 + abs(other.loglik)) for other in kept):
-            kept.append(start)
-        if len(kept) == keep:
+    optima: list[Optimum] = []
+    causes: set[str] = set()
+    # most regimes of returns persist, but the best of too many regimes often holds one that does not
+    stays = getattr(lik.emission, "stays", STAYS)
+    source = enumerate(lik.emission.splits(int(count), generator))
+    while True:
+        batch = [] if warm is None or tried else [run_em(lik, warm, lik.infer(warm).first, SHORT)]
+        for number, weights in islice(source, BATCH if until else int(count)):
+            batch.append(run_em(lik, begin(lik, weights, stays[number % len(stays)]), flat, SHORT))
+        if not batch:
             break
-    ends = [run_em(lik, start.theta, start.first, LONG, 1e-4) for start in kept]
-    ends = [end for end in ends if np.isfinite(end.loglik)]
-    if not ends:
-        raise ConvergenceError(
-            "every start that looked best ended in a degenerate solution; use more starts or fewer regimes."
+        found, causes_here = _ascend(lik, batch, keep, tol)
+        causes |= causes_here
+        optima += found
+        tried += batch
+        top = max((one.loglik for one in optima), default=-np.inf)
+        if not until or len(_at(tried, top)) >= AGREE:
+            break
+    if not optima:
+        alive = any(np.isfinite(start.loglik) for start in tried)
+        sentence = (
+            "every climb ended in a degenerate solution"
+            if alive
+            else f"all {len(tried)} starts ended in a degenerate solution"
         )
-    lik.settle(max(ends, key=lambda end: end.loglik).theta)
-    optima = [maximize(lik, [end.theta], tol=tol) for end in ends]
-    sound = [one for one in optima if not _weakness(lik, one.theta)]
-    if not sound:
-        causes = sorted({_weakness(lik, one.theta) for one in optima})
-        raise ConvergenceError(f"every climb ended in a degenerate solution: {'; '.join(causes)}.")
-    best = max(sound, key=lambda one: one.loglik)
+        raise ConvergenceError(f"{sentence}: {'; '.join(sorted(causes))}.")
+    best = max(optima, key=lambda one: one.loglik)
+    top = best.loglik
     for _ in range(3):
         before = lik.best_first
         lik.settle(best.theta)
         if before is None or lik.best_first is None or np.argmax(before) == np.argmax(lik.best_first):
             break
         best = maximize(lik, [best.theta], tol=tol)
-    agreement = sum(one.loglik > best.loglik - 1e-4 for one in sound) / len(optima)
+    ends = [start.end for start in tried if start.end is not None]
+    agreement = sum(end > top - SAME for end in ends) / len(ends)
     return replace(best, agreement=agreement, evaluations=sum(one.evaluations for one in optima)), tried
+
+
+def _ascend(lik: RegimeLikelihood, tried: list[Start], keep: int, tol: float) -> tuple[list[Optimum], set[str]]:
+    """Climb from the starts that promise most; writes where each climb ended into ``tried``."""
+    causes = {start.reason for start in tried if start.reason}
+    alive = [at for at, start in enumerate(tried) if np.isfinite(start.loglik)]
+
+    def go_on(where: list[int], here: dict[int, Start], steps: int, gain: float) -> dict[int, Start]:
+        out = {}
+        for at in where:
+            more = run_em(lik, here[at].theta, here[at].first, steps, gain)
+            if np.isfinite(more.loglik):
+                out[at] = more
+            else:
+                causes.add(more.reason)
+                tried[at] = replace(tried[at], reason=more.reason)
+        return out
+
+    def climb(at: int, start: Start) -> None:
+        one = maximize(lik, [start.theta], tol=tol)
+        cause = _weakness(lik, one.theta)
+        if cause:
+            causes.add(cause)
+            tried[at] = replace(tried[at], reason=cause)
+        else:
+            optima.append(one)
+            tried[at] = replace(tried[at], end=one.loglik)
+
+    optima: list[Optimum] = []
+    here = {at: tried[at] for at in alive}
+    here = go_on(_different(here, len(tried)), here, MIDDLE, 1e-4)
+    here = go_on(_different(here, max(keep, len(tried) // 3)), here, LONG, 1e-4)
+    if here:
+        lik.settle(max(here.values(), key=lambda start: start.loglik).theta)
+    for at in _different(here, max(keep, len(tried) // 8)):
+        climb(at, here[at])
+    for _ in range(keep):
+        top = max((one.loglik for one in optima), default=-np.inf)
+        reached = _at(tried, top)
+        if len(reached) > 1:
+            break
+        rest = [at for at in alive if tried[at].end is None and not tried[at].reason]
+        if not rest:
+            break
+        # what has come as high already first, then what began most like it
+        level = tried[reached[0]].loglik if reached else np.inf
+        near = min(rest, key=lambda at: (at not in here or here[at].loglik < top - 0.1, abs(tried[at].loglik - level)))
+        more = here if near in here else go_on([near], {near: tried[near]}, LONG, 1e-4)
+        if near in more:
+            climb(near, more[near])
+    return optima, causes
+
+
+def _at(tried: list[Start], top: float) -> list[int]:
+    """Starts whose climb reached ``top``."""
+    return [at for at, start in enumerate(tried) if start.end is not None and start.end > top - SAME]
+
+
+def _different(starts: dict[int, Start], count: int) -> list[int]:
+    """The ``count`` best starts; those equal to a better one within 1e-6 of the log-likelihood are one with it."""
+    out: list[int] = []
+    for at in sorted(starts, key=lambda at: -starts[at].loglik):
+        here = starts[at].loglik
+        if all(abs(here - starts[other].loglik) > 1e-6 * (1.0 + abs(here)) for other in out):
+            out.append(at)
+        if len(out) == count:
+            break
+    return out
 
 
 def _weakness(lik: RegimeLikelihood, theta: Array) -> str:
