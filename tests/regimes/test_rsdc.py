@@ -644,3 +644,17 @@ def test_margins_of_arch_have_paths_but_no_forecasts(switching):
     for call in (fit.forecast, lambda: fit.simulate(rng=0), lambda: fit.filter(returns), fit.to_json):
         with pytest.raises(SpecError, match="arch"):
             call()
+
+
+def test_regimes_that_alternate_have_probabilities_of_one():
+    rng = np.random.default_rng(6)
+    margins = ce.fit_margins(frame(correlated(np.arange(900) % 2, [-0.5, 0.9], rng)))
+    with pytest.warns(BoundaryWarning, match=r"p\[1,2\]"):
+        fit = RSDC().fit(margins, starts=8)
+    assert fit.params[["p[1,2]", "p[2,1]"]].to_list() == [1.0, 1.0]
+    assert np.isnan(fit.std_err[["p[1,2]", "p[2,1]"]]).all()
+    assert np.isfinite(fit.std_err[["corr[1].A,B", "corr[2].A,B", "nu"]]).all()
+    durations = fit.expected_durations()
+    assert (durations["duration"] == 1.0).all()
+    assert np.isnan(durations["lower"]).all()
+    assert np.mean(fit.viterbi() - 1 == np.arange(900) % 2) == 1.0

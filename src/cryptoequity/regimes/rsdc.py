@@ -137,7 +137,7 @@ class RSDC(RegimeSpec):
         *,
         margins: GARCH | EGARCH | dict[str, GARCH | EGARCH] | None = None,
         drivers: pd.DataFrame | pd.Series | None = None,
-        starts: int = 20,
+        starts: int | str = 20,
         rng: int | np.random.Generator = 0,
         cov_type: str = "robust",
         hac_lags: int | None = None,
@@ -149,7 +149,7 @@ class RSDC(RegimeSpec):
         ----------
         margins : margin specification(s) when ``data`` are returns; ``GARCH()`` by default.
         drivers : what moves the odds of the transitions, by date; lagged by ``driver_lag``.
-        starts, rng : starts of the search and their seed.
+        starts, rng : starts of the search, or "replicated" (until three climbs agree), and their seed.
         cov_type : "robust", "hac" or "classic"; the first two count the estimation of the margins.
 
         Raises
