@@ -37,9 +37,9 @@ def regression_rank(order_by: str, variance: bool, switching: list[bool], consta
 class LinearSpec(RegimeSpec):
     """Base of the specifications whose regimes need not last: more of the starts are climbed to the end."""
 
-    def climbs(self, starts: int) -> int:
+    def climbs(self, starts: int | str) -> int:
         """A quarter of the starts, and eight at least."""
-        return max(8, starts // 4)
+        return 8 if isinstance(starts, str) else max(8, starts // 4)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class RegimeSpec:
         """Name of the model in the field's terms."""
         return f"{type(self).__name__}-{self.dist}"
 
-    def climbs(self, starts: int) -> int:
+    def climbs(self, starts: int | str) -> int:
         """How many of ``starts`` are climbed to the end."""
         del starts
         return 3
