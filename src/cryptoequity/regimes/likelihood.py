@@ -24,7 +24,7 @@ from .emission import Emission, Integers
 __all__ = ["Inference", "RegimeLikelihood", "Start", "climb_regimes", "expectation", "run_em"]
 
 SHORT = 12  # EM iterations of every start before the best are kept
-MIDDLE = 40  # more iterations of those that differ
+RUNGS, MIDDLE = 4, 10  # times, and more iterations each time, of the better half
 LONG = 200  # iterations at most of those that are kept
 PERSIST = 0.95  # chance of staying that the first start begins with
 STAYS = (PERSIST, 0.5)  # of starts, in turn
@@ -242,11 +242,11 @@ def climb_regimes(
 ) -> tuple[Optimum, list[Start]]:
     """Maximise from ``starts`` data-driven and random starts (and ``warm``, parameters of an earlier fit).
 
-    Every start takes `SHORT` steps of EM and, unless it is where a better one is, `MIDDLE` more; the best third takes
-    up to `LONG` more, and the ``keep`` best that differ, or an eighth of the starts, are climbed by BFGS. Where only
-    one of these reaches the top, up to ``keep`` more starts are climbed, those that began most like it first, until
-    another gets there. With ``starts="replicated"`` batches of `BATCH` starts follow one another until `AGREE` climbs
-    have reached the top or `BATCHES` are spent.
+    Every start takes `SHORT` steps of EM; the better half, without those that are where a better one is, `RUNGS` times
+    `MIDDLE` more, the best quarter up to `LONG` more, and the ``keep`` best that differ, or an eighth of the starts,
+    are climbed by BFGS. Where only one of these reaches the top, up to ``keep`` more starts are climbed, those that
+    began most like it first, until another gets there. With ``starts="replicated"`` batches of `BATCH` starts follow
+    one another until `AGREE` climbs have reached the top or `BATCHES` are spent.
 
     Returns
     -------
@@ -331,8 +331,9 @@ def _ascend(lik: RegimeLikelihood, tried: list[Start], keep: int, tol: float) ->
 
     optima: list[Optimum] = []
     here = {at: tried[at] for at in alive}
-    here = go_on(_different(here, len(tried)), here, MIDDLE, 1e-4)
-    here = go_on(_different(here, max(keep, len(tried) // 3)), here, LONG, 1e-4)
+    for _ in range(RUNGS):  # those that meet on the way go on as one
+        here = go_on(_different(here, max(keep, len(tried) // 2)), here, MIDDLE, 1e-4)
+    here = go_on(_different(here, max(keep, len(tried) // 4)), here, LONG, 1e-4)
     if here:
         lik.settle(max(here.values(), key=lambda start: start.loglik).theta)
     for at in _different(here, max(keep, len(tried) // 8)):
