@@ -16,7 +16,7 @@ from cryptoequity.breaks.partitions import find_partitions, one_break, regime_de
 from cryptoequity.breaks.sample import Regression, read_regression
 from cryptoequity.errors import DataError, SpecError
 from cryptoequity.estimation.long_run import LongRun
-from cryptoequity.kernels.segment import orthogonalize, product_rows, segment_dp, ssr_row
+from cryptoequity.kernels.segment import orthogonalize, residual_products, segment_dp, ssr_row
 
 SEEDS = st.integers(0, 2**32 - 1)
 WIDTHS = st.sampled_from([1, 2, 5])
@@ -169,7 +169,7 @@ def test_products_of_residuals(seed):
     y, x = draw(seed, 30, 3)
     w = np.column_stack([x[:, 2], y])
     out = np.empty((30, 2, 2))
-    product_rows(w, np.ascontiguousarray(x[:, :2]), out)
+    residual_products(np.ascontiguousarray(np.column_stack([x[:, :2], w])), 2, out)
     assert np.isnan(out[0]).all()
     for t in (3, 10, 29):
         z = x[: t + 1, :2]

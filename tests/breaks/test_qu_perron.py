@@ -31,8 +31,8 @@ from cryptoequity.breaks.systems import (
 from cryptoequity.errors import CryptoEquityWarning, DataError, FilteredSeriesWarning, SpecError
 from cryptoequity.estimation.long_run import LongRun
 from cryptoequity.estimation.results import mark_filtered
-from cryptoequity.kernels.qu_perron import determinant_row, residual_products, squares_row, system_dp
-from cryptoequity.kernels.segment import segment_dp
+from cryptoequity.kernels.qu_perron import determinant_row, squares_row, system_dp
+from cryptoequity.kernels.segment import residual_products, segment_dp
 
 
 def cuts(nobs, h, m):

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..estimation.params import Array
-from ..kernels.segment import orthogonalize, product_rows, segment_dp, ssr_row
+from ..kernels.segment import orthogonalize, residual_products, segment_dp, ssr_row
 from .sample import Regression
 
 __all__ = ["Partitions", "find_partitions", "one_break", "regime_design", "repartition", "singular_windows"]
@@ -98,11 +98,9 @@ def _concentrated(products: Array) -> Array:
 def _products(w: Array, x: Array, backward: bool = False) -> Array:
     """Residual products of the rows 0, …, t of the arrays, or of t, …, T - 1 with ``backward``."""
     out = np.empty((w.shape[0], w.shape[1], w.shape[1]))
-    if backward:
-        product_rows(np.ascontiguousarray(w[::-1]), np.ascontiguousarray(x[::-1]), out)
-        return out[::-1]
-    product_rows(np.ascontiguousarray(w), np.ascontiguousarray(x), out)
-    return out
+    joint = np.column_stack([x, w])
+    residual_products(np.ascontiguousarray(joint[::-1] if backward else joint), x.shape[1], out)
+    return out[::-1] if backward else out
 
 
 class _Sample:

@@ -24,8 +24,8 @@ import pandas as pd
 from ..errors import DataError
 from ..estimation.long_run import LongRun
 from ..estimation.params import Array
-from ..kernels.qu_perron import determinant_row, residual_products, squares_row, system_dp
-from ..kernels.segment import orthogonalize
+from ..kernels.qu_perron import determinant_row, squares_row, system_dp
+from ..kernels.segment import orthogonalize, residual_products
 from ..volatility import Margins
 from .sample import read_regression, read_series
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import kernel
-from .segment import SINGULAR
+from .segment import extend_partitions, full_rank, rotate_in, trace_partitions
 
-__all__ = ["determinant_row", "residual_products", "squares_row", "system_dp"]
+__all__ = ["determinant_row", "squares_row", "system_dp"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,32 +36,13 @@ def determinant_row(z: Floats, width: int, start: int, out: Floats) -> None:
     squares = np.zeros(total)
     full = False
     for t in range(start, nobs):
-        weight = 1.0
         for i in range(total):
             row[i] = z[t, i]
             squares[i] += row[i] * row[i]
-        for i in range(total):
-            value = row[i]
-            if value == 0.0:
-                continue
-            push = weight * value
-            whole = d[i] + push * value
-            if whole <= 0.0:  # underflow: the value is zero to the machine
-                continue
-            keep, turn = d[i] / whole, push / whole
-            d[i] = whole
-            weight *= keep
-            for j in range(i + 1, total):
-                other = row[j]
-                row[j] = other - value * r[i, j]
-                r[i, j] = keep * r[i, j] + turn * other
-            if weight == 0.0:
-                break
+        rotate_in(row, d, r)
         count = t - start + 1
         if not full:
-            full = count >= total
-            for i in range(total):
-                full = full and d[i] > SINGULAR * squares[i]
+            full = full_rank(count, d, squares)
         if full:
             product = 1.0
             for i in range(width, total):
@@ -87,34 +68,15 @@ def squares_row(z: Floats, width: int, start: int, out: Floats) -> None:
     ssr = 0.0
     full = False
     for t in range(start, nobs):
-        weight = 1.0
         for i in range(total):
             row[i] = z[t, i]
         for i in range(width):
             squares[i] += row[i] * row[i]
-        for i in range(width):
-            value = row[i]
-            if value == 0.0:
-                continue
-            push = weight * value
-            whole = d[i] + push * value
-            if whole <= 0.0:
-                continue
-            keep, turn = d[i] / whole, push / whole
-            d[i] = whole
-            weight *= keep
-            for j in range(i + 1, total):
-                other = row[j]
-                row[j] = other - value * r[i, j]
-                r[i, j] = keep * r[i, j] + turn * other
-            if weight == 0.0:
-                break
+        weight = rotate_in(row, d, r)
         for j in range(width, total):
             ssr += weight * row[j] * row[j]
         if not full:
-            full = t - start + 1 >= width
-            for i in range(width):
-                full = full and d[i] > SINGULAR * squares[i]
+            full = full_rank(t - start + 1, d, squares)
         out[t] = 0.5 * ssr if full else np.inf
 
 
@@ -151,75 +113,5 @@ def system_dp(z: Floats, width: int, h: int, breaks: int, determinant: bool) -> 
         for end in range(start + h, nobs + 1):
             if row[end - 1] == np.inf:
                 singular += 1
-        if start == 0:
-            for end in range(h, nobs + 1):
-                cost[0, end] = row[end - 1]
-            continue
-        for m in range(1, breaks + 1):
-            base = cost[m - 1, start]
-            if base == np.inf:
-                continue
-            # the last segment of the largest partition ends with the sample
-            first = start + h if m < breaks else nobs
-            for end in range(first, nobs + 1):
-                total = base + row[end - 1]
-                if total < cost[m, end]:
-                    cost[m, end] = total
-                    origin[m, end] = start
-    positions = np.full((breaks, breaks), -1, np.int64)
-    for m in range(1, breaks + 1):
-        end = nobs
-        for level in range(m, 0, -1):
-            if end < 0 or origin[level, end] < 0:
-                break
-            end = origin[level, end]
-            positions[m - 1, level - 1] = end
-    return cost[:, nobs].copy(), positions, singular
-
-
-@kernel
-def residual_products(z: Floats, width: int, out: Floats) -> None:
-    """Write into ``out[t]`` the products (N, N) of residuals over rows 0, …, t.
-
-    Parameters
-    ----------
-    z : (T, width + N), regressors first. out : (T, N, N); inf where the regressors are singular.
-    """
-    nobs, total = z.shape
-    d = np.zeros(width)
-    r = np.zeros((width, total))
-    row = np.empty(total)
-    squares = np.zeros(width)
-    products = np.zeros((total - width, total - width))
-    full = False
-    for t in range(nobs):
-        weight = 1.0
-        for i in range(total):
-            row[i] = z[t, i]
-        for i in range(width):
-            squares[i] += row[i] * row[i]
-        for i in range(width):
-            value = row[i]
-            if value == 0.0:
-                continue
-            push = weight * value
-            whole = d[i] + push * value
-            if whole <= 0.0:
-                continue
-            keep, turn = d[i] / whole, push / whole
-            d[i] = whole
-            weight *= keep
-            for j in range(i + 1, total):
-                other = row[j]
-                row[j] = other - value * r[i, j]
-                r[i, j] = keep * r[i, j] + turn * other
-            if weight == 0.0:
-                break
-        if not full:
-            full = t + 1 >= width
-            for i in range(width):
-                full = full and d[i] > SINGULAR * squares[i]
-        for i in range(total - width):
-            for j in range(total - width):
-                products[i, j] += weight * row[width + i] * row[width + j]
-                out[t, i, j] = products[i, j] if full else np.inf
+        extend_partitions(row, start, h, cost, origin)
+    return cost[:, nobs].copy(), trace_partitions(origin), singular
