@@ -167,3 +167,8 @@ def test_a_singular_regime_is_no_maximum():
     y[300:, 1] = y[300:, 0]
     with pytest.raises(ConvergenceError, match=r"collapses|observations"):
         climb_regimes(likelihood(y, 2), 4)
+
+
+def test_a_fit_counts_the_climbs_that_agree():
+    fit = MarkovCovariance(k=2).fit(frame(simulated(1, 2)), starts="replicated")
+    assert 3 <= fit.n_best_replicated <= fit.n_climbs <= len(fit.starts)

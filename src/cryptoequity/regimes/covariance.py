@@ -69,7 +69,7 @@ class MarkovCovariance(RegimeSpec):
         returns: pd.DataFrame | pd.Series,
         *,
         drivers: pd.DataFrame | pd.Series | None = None,
-        starts: int = 20,
+        starts: int | str = 20,
         rng: int | np.random.Generator = 0,
         cov_type: str = "robust",
         hac_lags: int | None = None,
@@ -80,7 +80,8 @@ class MarkovCovariance(RegimeSpec):
         Parameters
         ----------
         drivers : what moves the odds of the transitions, by date; lagged by ``driver_lag``.
-        starts, rng : starts of the search and their seed.
+        starts, rng : starts of the search and their seed; "replicated" for batches of twenty until three climbs
+            agree, two hundred at most. Too many regimes for the data need about a hundred starts.
         cov_type : "robust", "hac", "classic", "opg" or "none".
         strict : raise `ConvergenceError` where the optimiser stops short.
 

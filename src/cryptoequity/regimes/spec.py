@@ -186,7 +186,7 @@ def estimate_regimes(
     names: tuple[str, ...],
     *,
     drivers: pd.DataFrame | pd.Series | None,
-    starts: int,
+    starts: int | str,
     rng: int | np.random.Generator,
     cov_type: str,
     hac_lags: int | None,
