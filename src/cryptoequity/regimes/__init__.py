@@ -1,7 +1,65 @@
-"""Regime switching: hidden Markov models of returns, covariances and correlations."""
+"""Regime switching: hidden Markov models of returns, covariances and correlations; tests of their number and drivers."""
 
+from .autoregression import MarkovAutoregression
+from .checks import berkowitz_test
+from .chp import carrasco_hu_ploberger_test
+from .concordance import ConcordanceTest, concordance_index, concordance_test
 from .covariance import MarkovCovariance
-from .fit import RegimeFit
-from .rsdc import RSDC, RSDCFit
+from .driver_tests import RegimeDriverTest, regime_driver_test
+from .duration import DurationDependence
+from .duration_tests import duration_dependence_test
+from .fit import RegimeFit, RegimeForecast
+from .moment_tests import dufour_luger_test
+from .msdcc import MSDCC
+from .msdcc_fit import MSDCCFit
+from .msgarch import MSGARCH
+from .msgarch_fit import MSGARCHFit
+from .number import RegimeNumberTest, regime_number_test
+from .peaks import PeaksTest, correlation_peaks_test
+from .regression import MarkovRegression
+from .rsdc import RSDC
+from .rsdc_fit import RSDCFit, RSDCForecast
+from .selection import RegimeSelection, select_regimes
+from .smooth_transition import SmoothTransitionFit, SmoothTransitionRegression, smooth_transition_test
+from .threshold import ThresholdFit, ThresholdRegression, threshold_test
+from .transition_effects import transition_effects
+from .vector import MarkovVAR
 
-__all__ = ["RSDC", "MarkovCovariance", "RSDCFit", "RegimeFit"]
+__all__ = [
+    "MSDCC",
+    "MSGARCH",
+    "RSDC",
+    "ConcordanceTest",
+    "DurationDependence",
+    "MSDCCFit",
+    "MSGARCHFit",
+    "MarkovAutoregression",
+    "MarkovCovariance",
+    "MarkovRegression",
+    "MarkovVAR",
+    "PeaksTest",
+    "RSDCFit",
+    "RSDCForecast",
+    "RegimeDriverTest",
+    "RegimeFit",
+    "RegimeForecast",
+    "RegimeNumberTest",
+    "RegimeSelection",
+    "SmoothTransitionFit",
+    "SmoothTransitionRegression",
+    "ThresholdFit",
+    "ThresholdRegression",
+    "berkowitz_test",
+    "carrasco_hu_ploberger_test",
+    "concordance_index",
+    "concordance_test",
+    "correlation_peaks_test",
+    "dufour_luger_test",
+    "duration_dependence_test",
+    "regime_driver_test",
+    "regime_number_test",
+    "select_regimes",
+    "smooth_transition_test",
+    "threshold_test",
+    "transition_effects",
+]
