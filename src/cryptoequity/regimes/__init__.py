@@ -1,4 +1,4 @@
-"""Regime switching: hidden Markov models of returns, covariances and correlations; tests of their number and drivers."""
+"""Regime switching: hidden Markov models of returns, covariances and correlations, and their tests."""
 
 from .autoregression import MarkovAutoregression
 from .checks import berkowitz_test
