@@ -115,8 +115,8 @@ def regime_number_test(
     -----
     **The null is that the densities of the regimes are right.** Anything the densities miss is filled by further
     regimes. Rejections at 5 %, measured at T = 500 (``benchmarks/regime_number.py``), one regime against two:
-    independent normal returns 3.7 % (mean and variance, 300 samples) and 2.5 % (mean, 200); correlation of independent residuals
-    9.0 % (200 samples, two Monte-Carlo errors are 4.4 points); regimes of the variance with deviations 1 and 2, 98 %;
+    independent normal returns 3.7 % (mean and variance, 300 samples) and 2.5 % (mean, 200); correlation of independent
+    residuals 9.0 % (200 samples, two Monte-Carlo errors are 4.4 points); variances that switch (1 to 4) 98 %;
     **GARCH(.08, .90) returns without any regime, 95 %** (60 samples each). Do not use the test to prove regimes of the
     variance of returns: test the correlations of GARCH residuals (`RSDC`) with ``dist="t"``. A break in variance is a
     regime to it, one that is never left. Draws for `RSDC` are of residuals; the margins are not fitted again.
