@@ -25,7 +25,7 @@ __all__ = ["MSDCCFit", "rosenblatt_paths"]
 
 @dataclass(frozen=True, eq=False)
 class MSDCCFit(RSDCFit):
-    """A fitted `MSDCC`; see `RSDCFit`. Correlations move within regimes, so those of a regime are paths.
+    """A fitted `MSDCC`. Attributes are those of `RSDCFit`; correlations move within regimes, so these are paths.
 
     `correlations` and `regime_correlations` are the levels; `regime_paths` what a regime's correlations are by date.
     """

@@ -21,7 +21,7 @@ __all__ = ["MSGARCHFit", "mixture_risk"]
 
 @dataclass(frozen=True, eq=False)
 class MSGARCHFit(RegimeFit):
-    """A fitted `MSGARCH`; see `RegimeFit`."""
+    """A fitted `MSGARCH`. Attributes are those of `RegimeFit`."""
 
     @property
     def _lik(self) -> SwitchingGarchLikelihood:

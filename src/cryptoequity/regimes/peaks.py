@@ -83,7 +83,7 @@ def correlation_peaks_test(
     ----------
     path : a Series by date, or a fit, whose conditional correlation of ``pair`` (its first two columns by default) is
         taken with ``kind`` "filtered" or "predicted"; "smoothed" knows what comes after an episode begins.
-    episodes : see `concordance_test`.
+    episodes : see `concordance_test`. reach, horizon : dates, see above.
     others : p-values of further tests of the same claim (e.g. of a driver of the transitions), to be adjusted together.
 
     Returns

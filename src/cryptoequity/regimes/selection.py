@@ -83,6 +83,7 @@ def select_regimes(
     Parameters
     ----------
     data, spec : what ``spec.fit`` takes; its ``k`` is not used. k_max : most regimes.
+    rng : seed of the starts.
     starts : of the fit with two regimes; k regimes have k / 2 times as many, for their likelihood has more peaks.
     options : passed to ``spec.fit``. Drivers are for a k that has been chosen.
 
@@ -103,10 +104,8 @@ def select_regimes(
     Examples
     --------
     >>> import cryptoequity as ce
-    >>> from cryptoequity.regimes import MarkovCovariance
-    >>> from cryptoequity.regimes.selection import select_regimes
     >>> returns = ce.to_returns(ce.load_sample("step"))[["COIN"]]
-    >>> select_regimes(returns, MarkovCovariance(), k_max=2).table.index.tolist()
+    >>> ce.select_regimes(returns, ce.MarkovCovariance(), k_max=2).table.index.tolist()
     [1, 2]
     """
     if not isinstance(spec, RegimeSpec):
