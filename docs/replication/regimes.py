@@ -46,7 +46,7 @@ TESTS: tuple[tuple[tuple[str, ...], str, bool], ...] = (
     (("VIX",), "VIX", False),
     (("strength", "VIX"), "strength", True),
 )
-SUSPECT = 0.10  # the law is drawn where the chi-squared is at most this: drawn laws turned out wider, never narrower
+SUSPECT = 0.10  # the law is drawn where the chi-squared's p-value is at most this; drawn ones were above it throughout
 
 
 def drivers_of(prices: pd.DataFrame) -> pd.DataFrame:
