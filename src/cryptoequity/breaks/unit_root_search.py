@@ -230,9 +230,9 @@ def coefficients(columns: Mapping[str, Array], response: Array) -> pd.DataFrame:
     residual = response - (design / scale) @ beta
     variance = float(residual @ residual) / max(response.size - design.shape[1], 1)
     errors = np.sqrt(variance * np.sum(np.linalg.inv(r) ** 2, axis=1)) / scale
-    frame = pd.DataFrame({"estimate": beta / scale, "std err": errors}, index=list(columns))
-    frame["t"] = frame["estimate"] / frame["std err"]
-    return frame
+    estimate = beta / scale
+    table = np.column_stack([estimate, errors, estimate / errors])
+    return pd.DataFrame(table, list(columns), ["estimate", "std err", "t"])
 
 
 def law_at(law: str, nobs: int, trim: float) -> LimitLaw:
