@@ -298,7 +298,7 @@ class ICSSFit(DatedMixin):
 
     @property
     def path(self) -> pd.Series:
-        """|D_k| of the whole sample, by the label of the first observation of the new regime."""
+        """Absolute values of D_k of the whole sample, by the label of the first observation of the new regime."""
         return self.signed_path.abs()
 
     @property

@@ -45,7 +45,8 @@ def draw(thing: object, **options: Any) -> Any:  # noqa: ARG001 - named for the 
     `TestResult`              `null_distribution`
     `BreakTest`               `fluctuation`; `null_distribution` where there is no path
     `ExplosiveTest`           `explosive`
-    `MonitorFit`, `ExplosiveMonitoring`  `monitoring`
+    `MonitorFit`              `monitoring`
+    `ExplosiveMonitoring`     `monitoring`
     `PhasesFit`               `phases`
     `InterdependenceFit`      `interdependence`
     other dated fits          `breaks`; `segments` where dates have no intervals
