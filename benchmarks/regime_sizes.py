@@ -28,7 +28,6 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import argparse
 import time
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,11 +35,13 @@ import pandas as pd
 from scipy import stats
 
 from cryptoequity.errors import ConvergenceError, CryptoEquityWarning
+from cryptoequity.estimation.optimize import maximize
 from cryptoequity.estimation.parallel import spawn
-from cryptoequity.regimes import MarkovCovariance
-from cryptoequity.regimes.driver_tests import _contest, _wald, regime_driver_test
+from cryptoequity.regimes.chain import Chain
 from cryptoequity.regimes.fit import draw_states
-from cryptoequity.regimes.nested_chains import DrawnRatio
+from cryptoequity.regimes.gaussian import GaussianEmission
+from cryptoequity.regimes.likelihood import RegimeLikelihood
+from cryptoequity.regimes.nested_chains import Contest, DrawnRatio
 from cryptoequity.regimes.shifts import (
     correlation_of,
     fixed_b_pvalue,
@@ -103,9 +104,7 @@ def concordance_cell(stay, count, samples, nobs=2000):
 
 
 def driver_cell(kind, samples, nobs=1500):
-    index = pd.bdate_range("2015-01-01", periods=nobs)
-    spec = MarkovCovariance(mean="zero", volatility="common", order_by="correlation")
-    ratios, walds, drawn, failed = [], {"robust": [], "classic": []}, [], 0
+    ratios, walds, drawn = [], {"robust": [], "classic": []}, []
     for seed in spawn(SEED, samples):
         rng = np.random.default_rng(seed)
         state = two_states(nobs, (0.98, 0.97), rng)
@@ -121,30 +120,29 @@ def driver_cell(kind, samples, nobs=1500):
                 s[t] += 0.98 * s[t - 1]
         else:
             s = episodes(nobs, int(kind.split()[0])).astype(float)
-        returns = pd.DataFrame(z, index, ["A", "B"])
-        driver = pd.Series(s, index, name="driver")
+        lagged = np.column_stack([np.ones(nobs), np.r_[s[0], s[:-1]]])
+        wide = Chain(2, lagged, ("const", "driver"), True)
+        contest = Contest(Chain(2, np.ones((nobs, 1))), wide, (1, 3), True)
+        emission = GaussianEmission(z, ("A", "B"), 2, mean="zero", scale="common", order_by="correlation")
         try:
-            found = regime_driver_test(returns, spec, driver, starts=4, rng=rng)
-            names = list(found.coefficients.index)
-            contest = _contest(found.null_fit, found.fit, names, True)
-            lik = found.fit.likelihood
-            null = contest._widen(found.null_fit.likelihood, found.null_fit.theta)
-            draw = DrawnRatio(contest, lik.emission, null, 2)(rng.bit_generator.seed_seq.spawn(1)[0])
+            value, null, theta = contest.ratio(emission, 2, rng)
+            draw = DrawnRatio(contest, emission, null, 1)(rng.bit_generator.seed_seq.spawn(1)[0])
         except ConvergenceError:
-            failed += 1
             continue
-        ratios.append(found.statistic)
-        for cov_type, values in walds.items():
-            cov, _ = regime_covariance(lik, found.fit.optimum, cov_type, None)
-            estimate = replace(found.fit.estimate, cov=cov)
-            values.append(_wald(replace(found.fit, _estimate=estimate), names)[0])
+        ratios.append(value)
         drawn.append(draw)
+        lik = RegimeLikelihood(emission, wide)
+        optimum = maximize(lik, [theta])
+        places = [lik.inside + 1, lik.inside + 3]
+        for cov_type, values in walds.items():
+            cov = regime_covariance(lik, optimum, cov_type, None)[0][np.ix_(places, places)]
+            if np.isfinite(cov).all():
+                values.append(float(theta[places] @ np.linalg.solve(cov, theta[places])))
     cut = stats.chi2.isf(LEVEL, 2)
     ratios, drawn = np.array(ratios), np.array(drawn)
-    rows = [("driver", kind, "LR", ratios.size, float(np.mean(ratios > cut)))]
+    rows = [("driver", kind, "likelihood ratio", ratios.size, float(np.mean(ratios > cut)))]
     for cov_type, values in walds.items():
-        good = np.array(values)[np.isfinite(values)]
-        rows.append(("driver", kind, f"Wald, {cov_type}", good.size, float(np.mean(good > cut))))
+        rows.append(("driver", kind, f"Wald, {cov_type}", len(values), float(np.mean(np.array(values) > cut))))
     drawn = drawn[np.isfinite(drawn)]
     rows.append(("driver", kind, "bootstrap", ratios.size, float(np.mean(ratios > np.quantile(drawn, 1 - LEVEL)))))
     return rows
@@ -191,7 +189,7 @@ def main():
             print(*rows[-7:], f"{time.process_time() - begin:.0f} s", sep="\n", flush=True)
     for kind in ("white noise", "AR(1), .98", "4 episodes", "8 episodes") if options.only in (None, "driver") else ():
         begin = time.process_time()
-        rows += driver_cell(kind, 5 if options.quick else 300)
+        rows += driver_cell(kind, 5 if options.quick else 160)
         print(*rows[-4:], f"{time.process_time() - begin:.0f} s", sep="\n", flush=True)
     for world in (
         ("normal", "t(5)", "GARCH, own lag", "variance by driver") if options.only in (None, "threshold") else ()

@@ -142,6 +142,7 @@ def duration_dependence_test(
             f"transitions={transitions!r}: a list of (from, to) among {pairs}; all of them for a bootstrap."
         )
     generator = np.random.default_rng(rng)
+    options.setdefault("cov_type", "classic")  # sandwiches are too small with few transitions
     fit = spec.fit(data, starts=starts, rng=generator, **options)
     lik = fit.likelihood
     assert isinstance(lik, DurationLikelihood)

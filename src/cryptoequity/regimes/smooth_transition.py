@@ -290,10 +290,11 @@ def smooth_transition_test(
 
     Notes
     -----
-    **Robustness.** Regular: no draws are needed. Measured rejections of a true null: page "Threshold regression". With
-    GARCH errors and a driver that is a lag of y "classic" rejects too often, since variance and driver move
-    together; "robust" holds. Fat tails make the cubes of the driver a matter of a few days: use ``order=1`` then, or a
-    driver with tails cut knowingly. Serially correlated errors look nonlinear: add lags.
+    **Robustness.** Regular: no draws are needed. Rejections of a true null at 5 %, T = 500, 400 samples (standard error
+    1.1 %), order 3: "robust" 3.8 % with normal, 3.5 % with t(5) errors, 1.8 % where errors are GARCH(.12, .87) with
+    t(5) and the driver is the own lag; "classic" 3.3, 6.5 and 40 %, since variance and driver move together there. With
+    ``order=1`` the robust form has 4.3, 3.3 and 4.8 %: use it with fat tails, under which the cubes of the driver are a
+    matter of a few days. Serially correlated errors look nonlinear: add lags. Do not use "classic" on returns.
 
     Raises
     ------

@@ -339,10 +339,12 @@ def threshold_test(
 
     Notes
     -----
-    **Robustness.** Valid with heteroskedastic errors of any form, GARCH among them, where they have no serial
-    correlation given the regressors: add lags. Rejections of a true null at 5 %, measured (page "Threshold
-    regression"): close to the level over iid, t(5) and GARCH errors; ``robust=False`` is not valid where the variance
-    depends on the driver. A driver close to a random walk turns a threshold into a date: use tests of breaks.
+    **Robustness.** Errors may be heteroskedastic in any form, since every draw keeps the size of the error of its date:
+    rejections of a true null at 5 %, T = 500, 400 samples (standard error 1.1 %), over normal and t(5) errors, a
+    standard deviation of .7 and 2 on the two sides of the driver, and GARCH(.12, .87) with t(5) and the own lag as
+    driver: 5.3 to 6.8 %, with ``robust=False`` 4.5 to 6.8 % (``benchmarks/regime_sizes.py``). Errors must have no
+    serial correlation given the regressors: add lags. A driver close to a random walk turns a threshold into a date:
+    use tests of breaks.
 
     Raises
     ------
