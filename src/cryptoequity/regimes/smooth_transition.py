@@ -160,7 +160,10 @@ class SmoothTransitionRegression:
 
 @dataclass(frozen=True, eq=False)
 class SmoothTransitionFit(FitMixin):
-    """A fitted `SmoothTransitionRegression`; coefficients "[1]" hold at G = 0, "[2]" at G = 1."""
+    """A fitted `SmoothTransitionRegression`; coefficients "[1]" hold at G = 0, "[2]" at G = 1.
+
+    Attributes are those of `FitMixin`; ``sample`` holds the regression as arrays.
+    """
 
     _references: ClassVar[tuple[str, ...]] = ("terasvirta1994",)
 
