@@ -1,6 +1,6 @@
 """Regimes in the correlation of bitcoin with four equity series, found without the episodes: numbers of regimes.md.
 
-    python docs/replication/regimes.py                     all pairs, 39 draws; about a quarter of an hour of one core
+    python docs/replication/regimes.py                     all pairs, 39 draws; a quarter of an hour of one core
     python docs/replication/regimes.py --draws 19 --only QQQ --out /tmp/trial
 
 Reads daily closes as `jpmorgan.py` does, with the VIX besides, and writes regime_models, _numbers, _dates,
@@ -149,6 +149,11 @@ def peaks_of(fit: RegimeFit, coin: str, equity: str) -> Iterator[dict[str, Any]]
         yield {"nobs": len(path), "part": part, **row}
 
 
+def transitions_of(fit: RegimeFit) -> float:
+    """Expected transitions between two regimes, given all data."""
+    return float(fit.inference.smooth()[1].sum(axis=0)[~np.eye(2, dtype=bool)].sum())
+
+
 def tests_of(
     margins: ce.Margins, drivers: pd.DataFrame, draws: int
 ) -> Iterator[tuple[tuple[str, ...], str, Any, float, str]]:
@@ -222,7 +227,6 @@ def one_cell(
             raise RuntimeError("the test holds no fit.")
         row = {"drivers": ", ".join(used)}
         tables["models"].append({**head, **span, **row, **model_row(test.fit, coin, equity), "remark": remark})
-        moves = test.null_fit.inference.smooth()[1]
         tables["tests"].append(
             {
                 **head,
@@ -235,7 +239,7 @@ def one_cell(
                 "draws": test.detail.get("draws"),
                 "median of draws": np.nanmedian(test.draws) if len(test.draws) else np.nan,
                 "fewest transitions": test.detail["smallest expected transitions"],
-                "transitions": moves.sum(axis=0)[~np.eye(2, dtype=bool)].sum(),
+                "transitions": transitions_of(test.null_fit),
             }
         )
         tables["coefficients"] += [
