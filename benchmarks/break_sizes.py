@@ -84,9 +84,7 @@ def cells() -> dict[str, Cell]:
     made += [Cell("drawn", world, 1000, 200, 199) for world in ("iid-n", "iid-t", "garch-t-high", "variance")]
     made += [Cell("calibrated", world, 1000, 120, 99) for world in (*SINGLE, "variance-step")]
     made += [Cell("dcc", world, 1000, 100, 99) for world in ("garch-t", "dcc", "dcc-slow", "variance", *STEPS)]
-    made += [
-        Cell("contagion", world, 1000, 100, 99) for world in ("iid-n", "garch-n", "garch-t", "crisis", "crisis-t")
-    ]
+    made += [Cell("contagion", world, 1000, 100, 99) for world in ("iid-n", "garch-n", "garch-t", "crisis", "crisis-t")]
     made += [
         Cell("explosive", world, 200, 250, 99) for world in ("iid-n", "garch-n", "garch-t-high", "variance", "bubble")
     ]

@@ -266,13 +266,13 @@ def pictures(found: dict[str, RegimeFit], driven: dict[str, RegimeFit], folder: 
     axes = figure.subplots((len(found) + 1) // 2, min(2, len(found)), squeeze=False).ravel()
     for ax, (equity, fit) in zip(axes, found.items(), strict=False):
         regime_correlation(fit, "BTC", equity, episodes=episodes, ax=ax)
-    (folder / "regime_paths.png").write_bytes(render(figure))
+    (folder / "regime_paths.png").write_bytes(render(figure, dpi=100))
     figure = Drawing(figsize=(7.2, 2.7 * ((len(driven) + 1) // 2)), layout="constrained")
     axes = figure.subplots((len(driven) + 1) // 2, min(2, len(driven)), squeeze=False).ravel()
     for ax, (equity, fit) in zip(axes, driven.items(), strict=False):
         regime_odds(fit, "VIX", ax=ax)
         ax.set_title(f"BTC and {equity}: leaving a regime, 95% intervals", loc="left", fontsize=8)
-    (folder / "regime_odds.png").write_bytes(render(figure))
+    (folder / "regime_odds.png").write_bytes(render(figure, dpi=100))
 
 
 def main(arguments: list[str] | None = None) -> None:

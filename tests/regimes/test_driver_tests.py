@@ -12,9 +12,9 @@ from cryptoequity.errors import BoundaryWarning, DataError, SpecError
 from cryptoequity.regimes import RSDC, MarkovCovariance
 from cryptoequity.regimes.chain import Chain
 from cryptoequity.regimes.driver_tests import regime_driver_test
+from cryptoequity.regimes.effects import driver_interval, expected_transitions, transition_effects
 from cryptoequity.regimes.fit import draw_states
 from cryptoequity.regimes.nested_chains import embed, project, rebuild
-from cryptoequity.regimes.transition_effects import driver_interval, expected_transitions, transition_effects
 
 SPEC = MarkovCovariance(mean="zero", volatility="common", order_by="correlation")
 THREE = MarkovCovariance(k=3)

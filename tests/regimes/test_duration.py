@@ -112,7 +112,7 @@ def aging():
 
 
 def test_slopes_are_recovered(aging):
-    y, states, fit = aging
+    _, states, fit = aging
     assert isinstance(fit, DurationFit)
     assert fit.converged
     truth = {"delta[1,2].duration": 0.35, "delta[2,1].duration": -0.1, "delta[1,2].const": -4.6}

@@ -25,12 +25,12 @@ from ..estimation.parallel import map_draws, spawn
 from ..estimation.params import Array
 from ..estimation.results import Drawn, TestResult
 from ..table import Table, format_number
+from .effects import expected_transitions
 from .fit import RegimeFit
 from .likelihood import RegimeLikelihood
 from .nested_chains import Contest, DrawnRatio, require_rebuild
 from .rsdc import RSDCLikelihood
 from .spec import RegimeSpec
-from .transition_effects import expected_transitions
 
 __all__ = ["RegimeDriverTest", "regime_driver_test"]
 

@@ -19,11 +19,11 @@ from ..estimation.params import Array
 from ..estimation.results import Drawn, TestResult
 from .duration import DurationDependence, DurationFit
 from .duration_chain import DurationChain, DurationLikelihood, climb_durations, plain_chain
+from .effects import Held
 from .emission import Emission
 from .fit import draw_states
 from .likelihood import RegimeLikelihood, climb_regimes
 from .nested_chains import rebuild
-from .transition_effects import Held
 
 __all__ = ["DurationTest", "duration_dependence_test"]
 

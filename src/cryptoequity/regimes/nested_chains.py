@@ -10,12 +10,12 @@ from ..errors import ConvergenceError, SpecError
 from ..estimation.optimize import maximize
 from ..estimation.params import Array
 from .chain import FARTHEST, Chain
+from .effects import Held
 from .emission import Emission
 from .fit import draw_states
 from .gaussian import GaussianEmission
 from .likelihood import RegimeLikelihood, climb_regimes
 from .scaled import ScaledEmission
-from .transition_effects import Held
 
 __all__ = ["Contest", "DrawnRatio", "embed", "project", "rebuild", "require_rebuild"]
 
