@@ -13,7 +13,7 @@ FLOORS = [
     {"volatility"},
     {"correlation"},
     {"covariance", "regimes"},
-    {"diagnostics", "portfolio", "breaks"},
+    {"diagnostics", "portfolio", "breaks", "dependence"},
     {"claim"},
     {"plots"},
     {"report"},

@@ -36,6 +36,11 @@ class Plan:
     episodes : when technology was re-rated.
     tech, market : the sector and the market; ``market`` is needed for H4, both for re-dating episodes by rule.
     large : large-cap technology, for H5. altcoins : for H6. placebos : for H10.
+    sectors : further equities, among which H5 asks for the best. holders : stocks that hold crypto themselves, which
+        are projected out of the equity to see what of H2 and H5 is index membership.
+    drivers : columns of the drivers passed to `test_claim`, for H9. volatility : the driver that measures market
+        volatility, such as VIX, for H3. dose : the intensity of H2x; None takes the episodes' own, or else the
+        126-session relative strength of tech against market. events : weekly moves of tech H8 looks at.
     break_date : first day of the new correlation level; "estimate" finds it, None tests the whole sample.
     published : last day of the sample the claim was made on; later data are H11's.
     start, end : bounds of the sample. Dates are days without a zone, kept as text such as "2020-03-16".
@@ -63,6 +68,12 @@ class Plan:
     large: str | None = None
     altcoins: tuple[str, ...] = ()
     placebos: tuple[str, ...] = ()
+    sectors: tuple[str, ...] = ()
+    holders: tuple[str, ...] = ()
+    drivers: tuple[str, ...] = ()
+    volatility: str | None = None
+    dose: ReRating | None = None
+    events: int = 20
     break_date: str | None = "2020-03-16"
     published: str | None = None
     start: str | None = None
@@ -79,7 +90,7 @@ class Plan:
     weekend: Literal["compound", "drop"] = "compound"
 
     def __post_init__(self) -> None:
-        for name in ("altcoins", "placebos", "alternatives"):
+        for name in ("altcoins", "placebos", "sectors", "holders", "drivers", "alternatives"):
             value = getattr(self, name)
             if isinstance(value, str | ReRating):
                 raise SpecError(f"{name}={value!r}: pass a tuple, e.g. ({value!r},).")
@@ -94,10 +105,17 @@ class Plan:
             raise SpecError("episodes and alternatives must be ReRating, e.g. ReRating.press().")
         _check_number("alpha", self.alpha, 0.5, "a level lies between 0 and .5")
         _check_number("sesoi", self.sesoi, 1.0, "a difference of correlations lies between 0 and 1")
-        for name, least in (("draws", 19), ("rng", 0)):
+        if self.dose is not None and not (isinstance(self.dose, ReRating) and self.dose.by_data):
+            raise SpecError("dose must be a ReRating with an intensity, e.g. ReRating.from_relative_strength(...).")
+        whys = {
+            "draws": "fewer draws cannot reach a p-value of 5 %",
+            "rng": "a plan holds its seed",
+            "events": "fewer moves have no p-value of 5 %",
+        }
+        for name, least in (("draws", 19), ("rng", 0), ("events", 5)):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                why = "a plan holds its seed" if name == "rng" else "fewer draws cannot reach a p-value of 5 %"
+                why = whys[name]
                 raise SpecError(f"{name}={value!r}: {why}; give an int of at least {least}.")
         if self.alpha * (1 + self.draws) < 1.0 - 1e-9:
             raise SpecError(
@@ -119,10 +137,13 @@ class Plan:
         for key, value in [*named.items(), *(("altcoins", v) for v in self.altcoins)]:
             if not isinstance(value, str) or not value:
                 raise SpecError(f"{key}={value!r}: a column has a name, a text.")
-        if any(not isinstance(value, str) or not value for value in self.placebos):
-            raise SpecError(f"placebos={self.placebos!r}: a column has a name, a text.")
+        for many in ("placebos", "sectors", "holders", "drivers"):
+            if any(not isinstance(value, str) or not value for value in getattr(self, many)):
+                raise SpecError(f"{many}={getattr(self, many)!r}: a column has a name, a text.")
+        if self.volatility is not None and self.volatility not in self.drivers:
+            raise SpecError(f"volatility={self.volatility!r} must be one of the drivers, {self.drivers!r}.")
         coins = (self.crypto, *self.altcoins)
-        exclusive = (*coins, self.equity, *self.placebos)
+        exclusive = (*coins, self.equity, *self.placebos, *self.sectors, *self.holders)
         twice = [name for name in exclusive if exclusive.count(name) > 1]
         twice += [name for name in (self.tech, self.market, self.large) if name in coins]
         twice += [self.equity] if self.large == self.equity else []
@@ -144,15 +165,16 @@ class Plan:
     def columns(self) -> tuple[str, ...]:
         """Columns the plan reads, the tested pair first; a column may serve as equity and tech, or large and tech."""
         named = [self.crypto, self.equity, *self.altcoins, *self.placebos]
-        for name in (self.tech, self.market, self.large):
+        for name in (self.tech, self.market, self.large, *self.sectors, *self.holders):
             if name is not None and name not in named:
                 named.append(name)
         return tuple(named)
 
     @property
     def core(self) -> tuple[str, ...]:
-        """Columns every test but H6 shares a sample on: all but the altcoins, which may be younger."""
-        return tuple(name for name in self.columns if name not in self.altcoins)
+        """Columns the headline shares a sample on: all but altcoins, sectors and holders, which may be younger."""
+        apart = (*self.altcoins, *self.sectors, *self.holders)
+        return tuple(name for name in self.columns if name not in apart)
 
     @property
     def equities(self) -> tuple[str, ...]:
@@ -190,6 +212,8 @@ class Plan:
         values = dict(content)
         values["episodes"] = ReRating.from_json(json.dumps(values["episodes"]))
         values["alternatives"] = tuple(ReRating.from_json(json.dumps(v)) for v in values.get("alternatives", ()))
+        if values.get("dose") is not None:
+            values["dose"] = ReRating.from_json(json.dumps(values["dose"]))
         for name in ("crypto_margin", "equity_margin"):
             if name in values:
                 values[name] = _margin(name, values[name])
