@@ -28,7 +28,10 @@ __all__ = ["limit_functionals", "sup_wald_path"]
 
 @kernel
 def _factor(a, q, tol):
-    """Cholesky factor of the (q, q) ``a`` in place, lower triangle; False where a pivot is lost."""
+    """Cholesky factor of the (q, q) ``a`` in place, lower triangle; False where a pivot is lost.
+
+    The diagonal holds one over the pivots: the solves multiply where they would wait for a division.
+    """
     for j in range(q):
         whole = a[j, j]
         pivot = whole
@@ -36,13 +39,13 @@ def _factor(a, q, tol):
             pivot -= a[j, m] * a[j, m]
         if not pivot > tol * whole:
             return False
-        pivot = math.sqrt(pivot)
-        a[j, j] = pivot
+        inverse = 1.0 / math.sqrt(pivot)
+        a[j, j] = inverse
         for i in range(j + 1, q):
             value = a[i, j]
             for m in range(j):
                 value -= a[i, m] * a[j, m]
-            a[i, j] = value / pivot
+            a[i, j] = value * inverse
     return True
 
 
@@ -54,7 +57,7 @@ def _forward(a, q, c, out):
         value = c[i]
         for m in range(i):
             value -= a[i, m] * out[m]
-        out[i] = value / a[i, i]
+        out[i] = value * a[i, i]
         total += out[i] * out[i]
     return total
 
@@ -66,7 +69,7 @@ def _backward(a, q, out):
         value = out[i]
         for m in range(i + 1, q):
             value -= a[m, i] * out[m]
-        out[i] = value / a[i, i]
+        out[i] = value * a[i, i]
 
 
 @kernel
