@@ -624,6 +624,37 @@ _BIBLIOGRAPHY = {
         "@book{krolzig1997, author={Krolzig, Hans-Martin}, title={Markov-Switching Vector Autoregressions}, "
         "series={Lecture Notes in Economics and Mathematical Systems}, number={454}, publisher={Springer}, year={1997}}"
     ),
+    "romanowolf2005": (
+        "@article{romanowolf2005, author={Romano, Joseph P. and Wolf, Michael}, title={Stepwise Multiple Testing as "
+        "Formalized Data Snooping}, journal={Econometrica}, volume={73}, number={4}, pages={1237--1282}, year={2005}}"
+    ),
+    "romanowolf2016": (
+        "@article{romanowolf2016, author={Romano, Joseph P. and Wolf, Michael}, title={Efficient Computation of "
+        "Adjusted p-Values for Resampling-Based Stepdown Multiple Testing}, journal={Statistics \\& Probability "
+        "Letters}, volume={113}, pages={38--40}, year={2016}}"
+    ),
+    "simonsohn2020": (
+        "@article{simonsohn2020, author={Simonsohn, Uri and Simmons, Joseph P. and Nelson, Leif D.}, "
+        "title={Specification Curve Analysis}, journal={Nature Human Behaviour}, volume={4}, number={11}, "
+        "pages={1208--1214}, year={2020}}"
+    ),
+    "hemerikgoeman2018": (
+        "@article{hemerikgoeman2018, author={Hemerik, Jesse and Goeman, Jelle}, title={Exact Testing with Random "
+        "Permutations}, journal={TEST}, volume={27}, number={4}, pages={811--825}, year={2018}}"
+    ),
+    "steiger1980": (
+        "@article{steiger1980, author={Steiger, James H.}, title={Tests for Comparing Elements of a Correlation "
+        "Matrix}, journal={Psychological Bulletin}, volume={87}, number={2}, pages={245--251}, year={1980}}"
+    ),
+    "williams1959": (
+        "@article{williams1959, author={Williams, Evan J.}, title={The Comparison of Regression Variables}, "
+        "journal={Journal of the Royal Statistical Society: Series B}, volume={21}, number={2}, pages={396--399}, "
+        "year={1959}}"
+    ),
+    "hansenlundenason2011": (
+        "@article{hansenlundenason2011, author={Hansen, Peter R. and Lunde, Asger and Nason, James M.}, title={The "
+        "Model Confidence Set}, journal={Econometrica}, volume={79}, number={2}, pages={453--497}, year={2011}}"
+    ),
 }
 
 
