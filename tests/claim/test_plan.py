@@ -16,6 +16,9 @@ from claim.worlds import prices_of, sample
 
 PRESS = ce.ReRating.press()
 LIST = ce.ReRating.from_dates([("2021-01-04", "2021-06-30", 1)], name="list")
+_DAYS = pd.bdate_range("2019-01-01", periods=600)
+_PATHS = np.exp(np.cumsum(np.random.default_rng(4).standard_normal((600, 2)) / 100.0, axis=0))
+RULE = ce.ReRating.from_relative_strength(pd.Series(_PATHS[:, 0], _DAYS), pd.Series(_PATHS[:, 1], _DAYS))
 # another value of every choice
 OTHER = {
     "crypto": "ETH",
@@ -26,6 +29,12 @@ OTHER = {
     "large": "MGK",
     "altcoins": ("SOL",),
     "placebos": ("GLD",),
+    "sectors": ("XLF", "XLE"),
+    "holders": ("MSTR",),
+    "drivers": ("VIX", "OI"),
+    "volatility": "VIX",
+    "dose": RULE,
+    "events": 10,
     "break_date": "2020-03-17",
     "published": "2025-01-30",
     "start": "2015-01-01",
@@ -66,13 +75,16 @@ def test_the_hash_is_stable():
     own = ce.Plan(crypto="BTC", equity="PSCT", episodes=LIST)
     assert own.sha256 == plan(episodes=LIST).sha256
     assert re.fullmatch("[0-9a-f]{64}", own.sha256)
-    assert own.sha256 == "4ac84c04d2cc0c33f0fdfd8f877bd1d1896518348b2852cf31ce00749977e0f0"
+    assert own.sha256 == "1d059a22315a43832d05dc18d8fa607f112f4292602700fc39c76cdd9faf45f0"
 
 
 def test_every_choice_enters_the_hash():
     base = plan()
     assert set(OTHER) == {one.name for one in dataclasses.fields(ce.Plan)}
-    hashes = {plan(**{name: value}).sha256 for name, value in OTHER.items()}
+    # a volatility is one of the drivers, so it is changed beside them
+    changed = [{name: value} for name, value in OTHER.items() if name != "volatility"]
+    changed.append({"drivers": OTHER["drivers"], "volatility": OTHER["volatility"]})
+    hashes = {plan(**options).sha256 for options in changed}
     assert len(hashes | {base.sha256}) == len(OTHER) + 1
 
 
@@ -153,6 +165,11 @@ market = "VTI"
 large = "MGK"
 altcoins = ["SOL"]
 placebos = ["GLD"]
+sectors = ["XLF", "XLE"]
+holders = ["MSTR"]
+drivers = ["VIX", "OI"]
+volatility = "VIX"
+events = 10
 break_date = 2020-03-17
 published = "2025-01-30"
 start = 2015-01-01
@@ -185,7 +202,7 @@ def toml(tmp_path):
 
 def test_a_file_and_arguments_make_the_same_plan(toml):
     episodes = ce.ReRating.from_dates([("2021-01-04", "2021-06-30", 1)], name="plan file")
-    written = ce.Plan(**{**OTHER, "episodes": episodes, "alternatives": ()})
+    written = ce.Plan(**{**OTHER, "episodes": episodes, "alternatives": (), "dose": None})
     assert ce.Plan.from_toml(toml(FULL)).sha256 == written.sha256
 
 
@@ -244,6 +261,16 @@ def test_a_column_may_play_two_parts_that_agree():
     assert plan(tech="PSCT", market="PSCT").columns == ("BTC", "PSCT")
 
 
+def test_sectors_and_holders_are_read_and_may_be_younger_than_the_rest():
+    one = plan(tech="XLK", market="SPY", sectors=("XLF", "XLE"), holders=("MSTR",), drivers=("VIX",), volatility="VIX")
+    assert one.columns == ("BTC", "PSCT", "XLK", "SPY", "XLF", "XLE", "MSTR")
+    assert one.core == ("BTC", "PSCT", "XLK", "SPY")
+    assert one.equities == ("PSCT", "XLK", "SPY", "XLF", "XLE", "MSTR")
+    assert one.margin("MSTR") == one.equity_margin
+    # drivers are no prices
+    assert "VIX" not in one.columns
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -257,6 +284,10 @@ def test_a_column_may_play_two_parts_that_agree():
         {"market": "ETH", "altcoins": ("ETH",)},
         {"large": "BTC"},
         {"large": "PSCT"},
+        {"sectors": ("BTC",)},
+        {"sectors": ("XLF", "XLF")},
+        {"holders": ("PSCT",)},
+        {"holders": ("MSTR",), "placebos": ("MSTR",)},
     ],
 )
 def test_parts_that_must_differ(options):
@@ -278,6 +309,12 @@ def test_parts_that_must_differ(options):
         ({"altcoins": "ETH"}, r"pass a tuple, e.g. \('ETH',\)"),
         ({"placebos": "GLD"}, "pass a tuple"),
         ({"alternatives": PRESS}, "pass a tuple"),
+        ({"sectors": "XLF"}, "pass a tuple"),
+        ({"holders": (1,)}, "holders="),
+        ({"drivers": ("",)}, "drivers="),
+        ({"volatility": "VIX"}, r"volatility='VIX' must be one of the drivers, \(\)"),
+        ({"dose": PRESS}, "dose must be a ReRating with an intensity"),
+        ({"events": 4}, "events=4: fewer moves have no p-value of 5 %; give an int of at least 5"),
         ({"alternatives": ("press",)}, "must be ReRating"),
         ({"episodes": "press"}, r"must be ReRating, e.g. ReRating.press\(\)"),
         ({"crypto_margin": "GARCH"}, "crypto_margin='GARCH'"),
