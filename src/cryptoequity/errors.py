@@ -13,6 +13,7 @@ __all__ = [
     "DataError",
     "FilteredSeriesWarning",
     "LevelsWarning",
+    "PlanChangedError",
     "SpecError",
     "check_option",
 ]
@@ -28,6 +29,10 @@ class DataError(CryptoEquityError, ValueError):
 
 class SpecError(CryptoEquityError, ValueError):
     """A choice is unknown or the choices contradict each other."""
+
+
+class PlanChangedError(SpecError):
+    """The plan is not the one that was registered; the message names each choice that changed, old and new."""
 
 
 class ConvergenceError(CryptoEquityError, RuntimeError):
