@@ -655,6 +655,52 @@ _BIBLIOGRAPHY = {
         "@article{hansenlundenason2011, author={Hansen, Peter R. and Lunde, Asger and Nason, James M.}, title={The "
         "Model Confidence Set}, journal={Econometrica}, volume={79}, number={2}, pages={453--497}, year={2011}}"
     ),
+    "dieboldyilmaz2009": (
+        "@article{dieboldyilmaz2009, author={Diebold, Francis X. and Yilmaz, Kamil}, title={Measuring Financial Asset "
+        "Return and Volatility Spillovers, with Application to Global Equity Markets}, journal={Economic Journal}, "
+        "volume={119}, number={534}, pages={158--171}, year={2009}}"
+    ),
+    "dieboldyilmaz2012": (
+        "@article{dieboldyilmaz2012, author={Diebold, Francis X. and Yilmaz, Kamil}, title={Better to Give than to "
+        "Receive: Predictive Directional Measurement of Volatility Spillovers}, journal={International Journal of "
+        "Forecasting}, volume={28}, number={1}, pages={57--66}, year={2012}}"
+    ),
+    "pesaranshin1998": (
+        "@article{pesaranshin1998, author={Pesaran, H. Hashem and Shin, Yongcheol}, title={Generalized Impulse Response "
+        "Analysis in Linear Multivariate Models}, journal={Economics Letters}, volume={58}, number={1}, "
+        "pages={17--29}, year={1998}}"
+    ),
+    "ando2022": (
+        "@article{ando2022, author={Ando, Tomohiro and Greenwood-Nimmo, Matthew and Shin, Yongcheol}, title={Quantile "
+        "Connectedness: Modeling Tail Behavior in the Topology of Financial Networks}, journal={Management Science}, "
+        "volume={68}, number={4}, pages={2401--2431}, year={2022}}"
+    ),
+    "koenkerbassett1978": (
+        "@article{koenkerbassett1978, author={Koenker, Roger and Bassett, Gilbert}, title={Regression Quantiles}, "
+        "journal={Econometrica}, volume={46}, number={1}, pages={33--50}, year={1978}}"
+    ),
+    "cheungng1996": (
+        "@article{cheungng1996, author={Cheung, Yin-Wong and Ng, Lilian K.}, title={A Causality-in-Variance Test and "
+        "Its Application to Financial Market Prices}, journal={Journal of Econometrics}, volume={72}, "
+        "number={1--2}, pages={33--48}, year={1996}}"
+    ),
+    "hong2001": (
+        "@article{hong2001, author={Hong, Yongmiao}, title={A Test for Volatility Spillover with Application to Exchange "
+        "Rates}, journal={Journal of Econometrics}, volume={103}, number={1--2}, pages={183--224}, year={2001}}"
+    ),
+    "scholeswilliams1977": (
+        "@article{scholeswilliams1977, author={Scholes, Myron and Williams, Joseph}, title={Estimating Betas from "
+        "Nonsynchronous Data}, journal={Journal of Financial Economics}, volume={5}, number={3}, pages={309--327}, "
+        "year={1977}}"
+    ),
+    "dimson1979": (
+        "@article{dimson1979, author={Dimson, Elroy}, title={Risk Measurement when Shares are Subject to Infrequent "
+        "Trading}, journal={Journal of Financial Economics}, volume={7}, number={2}, pages={197--226}, year={1979}}"
+    ),
+    "wu1986": (
+        "@article{wu1986, author={Wu, C. F. J.}, title={Jackknife, Bootstrap and Other Resampling Methods in Regression "
+        "Analysis}, journal={Annals of Statistics}, volume={14}, number={4}, pages={1261--1295}, year={1986}}"
+    ),
 }
 
 
