@@ -666,8 +666,8 @@ _BIBLIOGRAPHY = {
         "Forecasting}, volume={28}, number={1}, pages={57--66}, year={2012}}"
     ),
     "pesaranshin1998": (
-        "@article{pesaranshin1998, author={Pesaran, H. Hashem and Shin, Yongcheol}, title={Generalized Impulse Response "
-        "Analysis in Linear Multivariate Models}, journal={Economics Letters}, volume={58}, number={1}, "
+        "@article{pesaranshin1998, author={Pesaran, H. Hashem and Shin, Yongcheol}, title={Generalized Impulse "
+        "Response Analysis in Linear Multivariate Models}, journal={Economics Letters}, volume={58}, number={1}, "
         "pages={17--29}, year={1998}}"
     ),
     "ando2022": (
@@ -685,8 +685,8 @@ _BIBLIOGRAPHY = {
         "number={1--2}, pages={33--48}, year={1996}}"
     ),
     "hong2001": (
-        "@article{hong2001, author={Hong, Yongmiao}, title={A Test for Volatility Spillover with Application to Exchange "
-        "Rates}, journal={Journal of Econometrics}, volume={103}, number={1--2}, pages={183--224}, year={2001}}"
+        "@article{hong2001, author={Hong, Yongmiao}, title={A Test for Volatility Spillover with Application to "
+        "Exchange Rates}, journal={Journal of Econometrics}, volume={103}, number={1--2}, pages={183--224}, year={2001}}"
     ),
     "scholeswilliams1977": (
         "@article{scholeswilliams1977, author={Scholes, Myron and Williams, Joseph}, title={Estimating Betas from "
@@ -698,8 +698,8 @@ _BIBLIOGRAPHY = {
         "Trading}, journal={Journal of Financial Economics}, volume={7}, number={2}, pages={197--226}, year={1979}}"
     ),
     "wu1986": (
-        "@article{wu1986, author={Wu, C. F. J.}, title={Jackknife, Bootstrap and Other Resampling Methods in Regression "
-        "Analysis}, journal={Annals of Statistics}, volume={14}, number={4}, pages={1261--1295}, year={1986}}"
+        "@article{wu1986, author={Wu, C. F. J.}, title={Jackknife, Bootstrap and Other Resampling Methods in "
+        "Regression Analysis}, journal={Annals of Statistics}, volume={14}, number={4}, pages={1261--1295}, year={1986}}"
     ),
 }
 
