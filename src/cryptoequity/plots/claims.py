@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ..claim import Verdict
+from ..claim.specifications import SpecificationCurve, own_specification
 from ..errors import SpecError
 from ..estimation.params import Array
 from ..estimation.results import TestResult
@@ -173,30 +173,40 @@ def hypotheses(verdict: Verdict, *, ax: Any = None) -> Any:
 
 
 @styled
-def specification_curve(verdict: Verdict, *, ax: Any = None) -> Any:
-    """In/out contrasts under every definition, edge and equity, sorted; marks below say which.
+def specification_curve(result: Verdict | SpecificationCurve, *, ax: Any = None) -> Any:
+    """In/out contrasts under every choice, sorted; marks below say which.
 
-    Filled points have a circular-shift p-value of at most the plan's level. These p-values are for orientation: they
-    are too small for definitions dated from the tested sample, and none is picked out.
+    Filled points have a circular-shift p-value of at most the level. These p-values are for orientation: they are too
+    small for definitions dated from the tested sample, and none is picked out; the joint p-values of a
+    `SpecificationCurve` stand in the title.
 
     Parameters
     ----------
-    verdict : of `test_claim`. ax : where to draw.
+    result : of `test_claim`, or of `SpecificationCurve.fit`. ax : where to draw; a given panel shows the marks of
+        definition, edges and equity only, paper of its own also coin, sample and model.
 
     Returns
     -------
     Axes
     """
-    frame = verdict.specifications
-    if frame.empty:
+    source = result.frame if isinstance(result, SpecificationCurve) else result.specifications
+    if source.empty:
         raise SpecError("the specification curve is empty: no definition leaves 30 sessions on either side.")
-    frame = frame.sort_values("estimate", kind="stable").reset_index(drop=True)
-    ax = paper(ax, 4.0, 4.2)
-    groups = [
-        (column, list(dict.fromkeys(verdict.specifications[column]))) for column in ("definition", "edges", "equity")
-    ]
+    alpha = result.alpha if isinstance(result, SpecificationCurve) else result.plan.alpha
+    index = result.index if isinstance(result, SpecificationCurve) else result.main.index
+    own = result.own if isinstance(result, SpecificationCurve) else own_specification(source, result.plan)
+    names = ["definition", "edges", "equity"]
+    if ax is None:
+        # a choice that was made once needs no row
+        names += [name for name in ("coin", "sample", "model") if len(set(source[name])) > 1]
+    groups = [(name, list(dict.fromkeys(source[name]))) for name in names]
+    rows = sum(len(values) for _, values in groups)
+    ax = paper(ax, 4.0, 2.6 + 0.135 * (rows + 0.5 * len(groups)))
+    order = np.argsort(source["estimate"].to_numpy(), kind="stable")
+    frame = source.iloc[order].reset_index(drop=True)
+    place = None if own is None else int(np.flatnonzero(order == own)[0])
     x = np.arange(len(frame))
-    small = frame["pvalue"].to_numpy() <= verdict.plan.alpha
+    small = frame["pvalue"].to_numpy() <= alpha
     top = frame["estimate"].to_numpy()
     low, high = min(0.0, float(top.min())), max(0.0, float(top.max()))
     room = max(high - low, 0.1)
@@ -204,55 +214,56 @@ def specification_curve(verdict: Verdict, *, ax: Any = None) -> Any:
     # rows of marks share the axis with the curve, below it, so that every label is an ordinary tick label
     step = 0.09 * (high - low)
     y, ticks, labels = low - 0.8 * step, [], []
-    own = _headline(verdict, frame)
+    many = len(frame) > 150
     for column, values in groups:
         for value in values:
             y -= step
             here = (frame[column] == value).to_numpy()
-            ax.plot(x[here], np.full(int(here.sum()), y), "|", color=COLORS["blue"], ms=4.0, mew=0.9)
-            if own is not None and here[own]:
-                ax.plot(x[own], y, "|", color=COLORS["vermillion"], ms=6.0, mew=1.8)
+            ax.plot(x[here], np.full(int(here.sum()), y), "|", color=COLORS["blue"], ms=4.0, mew=0.3 if many else 0.9)
+            if place is not None and here[place]:
+                ax.plot(x[place], y, "|", color=COLORS["vermillion"], ms=6.0, mew=1.8)
             ticks.append(y)
             labels.append(_edges(int(value)) if column == "edges" else str(value))
         y -= 0.5 * step
     ax.axhline(low - 0.6 * step, color=COLORS["black"], lw=0.5)
     ax.hlines(0.0, -0.5, len(frame) - 0.5, color=COLORS["black"], lw=0.5)
-    for flag, face, label in (
-        (True, COLORS["blue"], f"shift p ≤ {verdict.plan.alpha:.2f}"),
-        (False, "white", "larger p"),
-    ):
+    for flag, face, label in ((True, COLORS["blue"], f"shift p ≤ {alpha:.2f}"), (False, "white", "larger p")):
         ax.plot(
             x[small == flag],
             top[small == flag],
             "o",
-            ms=3.2,
+            ms=2.2 if many else 3.2,
             mfc=face,
             mec=COLORS["blue"],
-            mew=0.7,
+            mew=0.4 if many else 0.7,
             label=label if (small == flag).any() else None,
         )
-    if own is not None:
-        ax.plot(x[own], top[own], "D", ms=5.0, color=COLORS["vermillion"], label="the plan's own")
+    if place is not None:
+        ax.plot(x[place], top[place], "D", ms=5.0, color=COLORS["vermillion"], label="the plan's own")
     marks = _round_ticks(low, high)
     ax.set_yticks([*marks, *ticks], [*(f"{mark:+.2f}".replace("-", "−") if mark else "0" for mark in marks), *labels])
     ax.set_ylim(y, high)
-    ax.set_xlim(-1.0, len(frame))
+    margin = max(1.0, 0.012 * len(frame))
+    ax.set_xlim(-margin, len(frame) - 1 + margin)
     ax.set_xticks([])
-    ax.set_xlabel(f"{len(frame)} specifications; edges in sessions")
-    heading(ax, "Correlation inside minus outside", f"{verdict.plan.crypto}, {span(verdict.main.index)}")
+    ax.set_xlabel(f"{len(frame):,} specifications; edges in sessions")
+    coins = ", ".join(dict.fromkeys(map(str, source["coin"])))
+    heading(ax, "Correlation inside minus outside", f"{coins}, {span(index)}", *_joint(result))
     key(ax)
     return ax
 
 
+def _joint(result: Verdict | SpecificationCurve) -> tuple[str, ...]:
+    """The joint p-values of the definitions with fixed dates, in a line of the title."""
+    if not isinstance(result, SpecificationCurve) or "fixed" not in result.joint.index.get_level_values(0):
+        return ()
+    column = result.joint.loc["fixed"]["pvalue"]
+    each = ", ".join(f"{name} {_p(float(value))}" for name, value in column.items())
+    return "joint p under fixed dates:", each
+
+
 def _edges(moved: int) -> str:
     return f"edges {moved:+d}".replace("-", "−") if moved else "edges as dated"
-
-
-def _headline(verdict: Verdict, frame: pd.DataFrame) -> int | None:
-    """Position of the plan's own specification on the sorted curve."""
-    plan = verdict.plan
-    own = (frame["definition"] == plan.episodes.name) & (frame["edges"] == 0) & (frame["equity"] == plan.equity)
-    return int(np.flatnonzero(own)[0]) if own.any() else None
 
 
 def _round_ticks(low: float, high: float) -> list[float]:
