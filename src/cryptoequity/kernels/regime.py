@@ -44,7 +44,8 @@ def regime_filter(logd, p, start, loglik, predicted, filtered):
             return
         total = 0.0
         for j in range(k):
-            value = predicted[t, j] * np.exp(logd[t, j] - top)
+            # the largest density of the date needs no exponential
+            value = predicted[t, j] * np.exp(logd[t, j] - top) if logd[t, j] != top else predicted[t, j]
             filtered[t, j] = value
             total += value
         if total < TINY:
@@ -146,6 +147,7 @@ def state_scores(logd, inner, p, z, logit, dstart, loglik, filtered, now, succes
     dpred = np.empty((k, size))
     dfilt = np.empty((k, size))
     ratio = np.empty(k)
+    predicted = np.zeros(k)
     for t in range(nobs):
         if t == 0:
             for j in range(k):
@@ -154,10 +156,12 @@ def state_scores(logd, inner, p, z, logit, dstart, loglik, filtered, now, succes
         else:
             at = t if varying else 0
             dpred[:] = 0.0
+            predicted[:] = 0.0
             for i in range(k):
                 for m in range(regimes):
                     j = successor[i, m]
                     chance = p[at, i, j]
+                    predicted[j] += filtered[t - 1, i] * chance
                     for a in range(size):
                         dpred[j, a] += dfilt[i, a] * chance
             for i in range(k):
@@ -180,7 +184,8 @@ def state_scores(logd, inner, p, z, logit, dstart, loglik, filtered, now, succes
                             dpred[stay, a] -= weight
                         a += 1
         for j in range(k):
-            ratio[j] = np.exp(logd[t, j] - loglik[t])
+            # density over that of the mixture: filtered over predicted, where the latter is a number to divide by
+            ratio[j] = filtered[t, j] / predicted[j] if predicted[j] > 1e-200 else np.exp(logd[t, j] - loglik[t])
         for a in range(size):
             total = 0.0
             for j in range(k):

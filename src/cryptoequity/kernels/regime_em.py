@@ -172,24 +172,38 @@ def lazy_densities(y, mean, inverse, constant, ratio):
     nobs, n = y.shape
     k = mean.shape[0]
     tops = 0.0
-    if n == 1 and k == 2:
-        # one column and two regimes are what most searches are made of: no loops within a date
-        m0, m1, s0, s1 = mean[0, 0], mean[1, 0], inverse[0, 0, 0], inverse[1, 0, 0]
-        c0, c1 = constant[0], constant[1]
+    if n == 1:
+        # one column is what most searches are made of: no factor to multiply with, and with two regimes no loops
+        if k == 2:
+            m0, m1, s0, s1 = mean[0, 0], mean[1, 0], inverse[0, 0, 0], inverse[1, 0, 0]
+            c0, c1 = constant[0], constant[1]
+            for t in range(nobs):
+                u0 = s0 * (y[t, 0] - m0)
+                u1 = s1 * (y[t, 0] - m1)
+                f0 = c0 - 0.5 * u0 * u0
+                f1 = c1 - 0.5 * u1 * u1
+                small = np.exp(-abs(f0 - f1))
+                if f0 >= f1:
+                    tops += f0
+                    ratio[t, 0] = 1.0
+                    ratio[t, 1] = small
+                else:
+                    tops += f1
+                    ratio[t, 0] = small
+                    ratio[t, 1] = 1.0
+            return tops
         for t in range(nobs):
-            u0 = s0 * (y[t, 0] - m0)
-            u1 = s1 * (y[t, 0] - m1)
-            f0 = c0 - 0.5 * u0 * u0
-            f1 = c1 - 0.5 * u1 * u1
-            small = np.exp(-abs(f0 - f1))
-            if f0 >= f1:
-                tops += f0
-                ratio[t, 0] = 1.0
-                ratio[t, 1] = small
-            else:
-                tops += f1
-                ratio[t, 0] = small
-                ratio[t, 1] = 1.0
+            top = -np.inf
+            for j in range(k):
+                u = inverse[j, 0, 0] * (y[t, 0] - mean[j, 0])
+                value = constant[j] - 0.5 * u * u
+                ratio[t, j] = value
+                if value > top:
+                    top = value
+            for j in range(k):
+                gap = ratio[t, j] - top
+                ratio[t, j] = 1.0 if gap == 0.0 else np.exp(gap)
+            tops += top
         return tops
     for t in range(nobs):
         top = -np.inf

@@ -25,6 +25,7 @@ __all__ = ["INITIAL", "Chain"]
 INITIAL = ("ergodic", "estimated", "uniform")
 FARTHEST = 16.0  # log odds; beyond it a probability is within 1e-7 of zero or one
 COLLINEAR = 1e-10  # smallest eigenvalue of the drivers' correlations that still counts as full rank
+REDUCIBLE = 1e-12  # a chain of two states that moves less has no one law to settle in, as far as numbers can tell
 NEWTON = 1  # steps of an M-step: it must rise, and EM repeats it
 
 
@@ -186,7 +187,12 @@ class Chain:
             return best, flat
         middle = self.z.mean(axis=0)
         p = self.at(theta, middle[None])[0]
-        inverse = np.linalg.pinv(np.eye(k) - p + 1.0)
+        matrix = np.eye(k) - p + 1.0
+        if k == 2 and p[0, 1] + p[1, 0] > REDUCIBLE:
+            det = 2.0 * (p[0, 1] + p[1, 0])
+            inverse = np.array([[matrix[1, 1], -matrix[0, 1]], [-matrix[1, 0], matrix[0, 0]]]) / det
+        else:
+            inverse = np.linalg.pinv(matrix)  # of a chain with several closed classes: one of its laws
         law = np.maximum(inverse.sum(axis=0), 0.0)
         law /= law.sum()
         # pi = 1'M^{-1} with M = I - P + 11', hence d pi = pi dP M^{-1}

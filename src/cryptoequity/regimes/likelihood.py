@@ -123,7 +123,8 @@ class RegimeLikelihood:
     def evaluate(self, theta: Array, want: int) -> tuple[Array, Array]:
         """Log-likelihood by date (T,), less its share of a penalty, and scores (T, K) when ``want`` is 1."""
         inner, outer = self.split(theta)
-        found = self.infer(theta)
+        law, by_chain = self.chain.start(outer, self.best_first)
+        found = self.infer(theta, law)
         penalty, pull = self.chain.penalize(outer)
         loglik = found.loglik - penalty / self.nobs
         if not want:
@@ -132,7 +133,7 @@ class RegimeLikelihood:
         if not np.isfinite(found.loglik[-1]):
             return loglik, score
         dstart = np.zeros((self.k, self.layout.size))
-        dstart[:, self.inside :] = self.chain.start(outer, self.best_first)[1]
+        dstart[:, self.inside :] = by_chain
         state_scores(
             found.density,
             self.emission.slopes(inner),
