@@ -5,16 +5,20 @@ The same code measures the data and each bootstrap draw, so that what is estimat
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..correlation.dcc import DCC
 from ..correlation.likelihood import CorrelationLikelihood
 from ..correlation.spec import climb_correlation
+from ..estimation.bootstrap import standardize_shocks
 from ..estimation.optimize import Optimum
+from ..estimation.parallel import map_draws, spawn
 from ..estimation.params import Array
-from ..kernels.dcc import pair_score
+from ..kernels.dcc import dcc_whiten, pair_score
 from .dating import Dating
 from .statistics import (
     beta_interaction,
@@ -26,7 +30,10 @@ from .statistics import (
 )
 from .world import NullWorld, residuals
 
-__all__ = ["Draws", "PairFit", "Pipeline", "Redating", "fit_pair"]
+if TYPE_CHECKING:
+    from .headline import Headline
+
+__all__ = ["Draws", "Extra", "PairFit", "Pipeline", "Redating", "attach", "fit_pair", "own_world"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +102,17 @@ class Draws:
         return next(iter(self.values.values())).size
 
 
+class Extra(Protocol):
+    """Further statistics of a sample; picklable, and without state that a draw could change."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the statistics."""
+
+    def __call__(self, z: Array, returns: Array, signed: Array, fit: PairFit) -> Mapping[str, float]:
+        """Statistics by name of residuals of the tested pair (T, 2), returns (T, N), episode signs (T,) and its DCC."""
+
+
 @dataclass(frozen=True, eq=False)
 class Pipeline:
     """From a sample of percent returns to the statistics of the claim.
@@ -104,6 +122,7 @@ class Pipeline:
     world : the null. signed : (T,) observed episode sign; NaN in guard bands. redating : None for fixed dates.
     dist : errors of the DCC. crypto, equity, market, placebos, large : column positions; −1 where the plan names none.
     warm : pair optima of the data by pair, the climbs' warm starts.
+    minimal : only the headline contrasts of the tested pair. extras : what else is read off the pair and its DCC.
     """
 
     world: NullWorld
@@ -117,6 +136,7 @@ class Pipeline:
     large: int = -1
     warm: dict[tuple[int, ...], Optimum] = field(default_factory=dict, repr=False)
     minimal: bool = False
+    extras: tuple[Extra, ...] = ()
 
     def observed(self) -> tuple[dict[str, float], dict[tuple[int, ...], PairFit]]:
         """Statistics of the data and the pair fits behind them."""
@@ -166,6 +186,8 @@ class Pipeline:
             "correlation": correlation_contrast(z[:, c], z[:, e], dummy),
             "product": contrast(z[:, c] * z[:, e], dummy),
         }
+        for extra in self.extras:
+            out.update(extra(z[:, [c, e]], returns, signed, main))
         if self.minimal:
             return out
         out["level"] = correlation(z[:, c], z[:, e])
@@ -216,3 +238,43 @@ class Pipeline:
         if key not in fits:
             fits[key] = fit_pair(pair, self.dist, self.warm.get(key), tol)
         return fits[key], clean[0], clean[1]
+
+
+def own_world(main: Headline) -> NullWorld:
+    """Return the null world with the news and memory (a, b) of the tested pair's own DCC, for all columns.
+
+    One pair of numbers for many columns is a compromise: among equities that hardly move against each other a joint
+    DCC has little news, and a crypto asset that wanders against them all would stand still in its draws. What is read
+    off the tested pair's path needs draws in which that pair moves as it does in the data.
+    """
+    world, own = main.pipeline.world, main.main.optimum.theta
+    theta = world.correlation.theta.copy()
+    theta[:2] = own[:2]
+    a, b = float(own[0]), float(own[1])
+    white = dcc_whiten(a, b, np.ascontiguousarray(world.z), world.target, world.target, world.target)
+    return replace(world, correlation=replace(world.correlation, theta=theta), shocks=standardize_shocks(white))
+
+
+def attach(
+    main: Headline,
+    extras: tuple[Extra, ...],
+    seed: np.random.SeedSequence,
+    *,
+    n_jobs: int | None = None,
+    progress: bool = False,
+    label: str = "further statistics",
+) -> None:
+    """Add statistics of the tested pair, and their law over draws of `own_world`, to a bootstrap that lacks them.
+
+    There are as many draws as in ``main``. The margins of the pair and its DCC are refitted in each, and episodes dated
+    by a rule are dated again. Extras attached together share their draws.
+    """
+    wanted = tuple(one for one in extras if any(name not in main.draws.values for name in one.names))
+    if not wanted:
+        return
+    pipeline = replace(main.pipeline, world=own_world(main), minimal=True, extras=wanted)
+    observed, _ = pipeline.observed()
+    results = map_draws(pipeline, spawn(seed, len(main.draws)), n_jobs=n_jobs, progress=progress, label=label)
+    for name in (name for one in wanted for name in one.names):
+        main.statistics[name] = observed[name]
+        main.draws.values[name] = np.array([one[name] for one in results])
