@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,11 @@ from cryptoequity.claim.spells import Days, Spell, days_of
 from cryptoequity.errors import DataError, SpecError, check_option
 from cryptoequity.kernels.dating import date_states, scale_moves
 
-__all__ = ["Dating", "Readings", "Rule", "log_relative", "whole_days"]
+__all__ = ["Dating", "Readings", "Rule", "RuleDating", "log_relative", "read_series_of", "whole_days"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+States = NDArray[np.int8]
 
 
 @dataclass(frozen=True)
@@ -129,36 +130,20 @@ class Readings:
 
 
 @dataclass(frozen=True, eq=False)
-class Dating:
-    """A `Rule` laid on the days of some `Readings`: what does not depend on the ratios is worked out once.
+class RuleDating:
+    """A rule laid on the days of some `Readings`; subclasses say which readings belong to a spell.
 
-    Raises
-    ------
-    DataError
-        The readings are too short for ``horizon`` and ``min_history``, or the ratio never moves.
+    A rule has ``clock``, ``lag``, ``report_lag`` and ``real_time``. Dates and lengths are worked out once; `states` may
+    be asked for another path over the same days.
     """
 
-    rule: Rule
+    rule: Any
     readings: Readings
 
-    def __post_init__(self) -> None:
-        rule, dates, clock = self.rule, self.readings.dates, self.clock
-        able = (self.base >= 0) & (clock - clock[int(np.argmax(self.base >= 0))] >= rule.min_history)
-        late = rule.lag if rule.clock == "sessions" else 0  # rows whose effect would fall after the last one
-        if not able[: dates.size - late].any():
-            needs = f"horizon {rule.horizon:,} + min_history {rule.min_history:,}" + (f" + lag {late}" if late else "")
-            raise DataError(
-                f"the ratio is known for {int(clock[-1] - clock[0]):,} {rule.clock} after its first reading "
-                f"({dates[0]} to {dates[-1]}, {dates.size:,} readings), but the rule needs {needs} = "
-                f"{rule.horizon + rule.min_history + late:,}; give a longer history or a shorter rule."
-            )
-        scaled = self.scaled()[able]
-        if not np.isfinite(scaled).all():
-            raise DataError(
-                f"the moves of the ratio over {rule.horizon} {rule.clock} do not vary before "
-                f"{dates[able][0]}, so a move has no scale; the series are constant or stale, "
-                "or min_history is too short."
-            )
+    @property
+    def relative(self) -> bool:
+        """Whether the rule reads log(tech / market), not log(tech) alone."""
+        return bool(getattr(self.rule, "relative", True))
 
     @cached_property
     def clock(self) -> Floats:
@@ -166,11 +151,6 @@ class Dating:
         if self.rule.clock == "sessions":
             return np.arange(self.readings.dates.size, dtype=np.float64)
         return self.readings.dates.astype(np.int64).astype(np.float64)
-
-    @cached_property
-    def base(self) -> Ints:
-        """Position of the latest reading at or before t − horizon, −1 where there is none; (n,)."""
-        return np.searchsorted(self.clock, self.clock - self.rule.horizon, side="right").astype(np.int64) - 1
 
     @cached_property
     def spacing(self) -> int:
@@ -213,27 +193,23 @@ class Dating:
         """Position of the session whose price belongs to each reading: the latest at or before it, (n,)."""
         return np.searchsorted(self.sessions, self.readings.dates, side="right").astype(np.int64) - 1
 
-    def states(self, log_ratio: Floats | None = None) -> NDArray[np.int8]:
+    def states(self, log_ratio: Floats | None = None) -> States:
         """Return the sign of the spell each reading belongs to, or 0; (n,)."""
-        rule = self.rule
-        path = self.readings.log_ratio if log_ratio is None else log_ratio
-        states: NDArray[np.int8] = date_states(
-            path,
-            self.base,
-            self.clock,
-            float(self.spacing),
-            rule.quantile,
-            float(rule.min_history),
-            float(rule.min_length),
-            float(rule.merge),
-            rule.real_time,
-        )
-        return states
+        raise NotImplementedError
 
     def scaled(self) -> Floats:
-        """Return Δ_t / sd{Δ_s : s < t} by reading, NaN in the warm-up; (n,)."""
-        scaled: Floats = scale_moves(self.readings.log_ratio, self.base, self.clock, float(self.rule.min_history))
-        return scaled
+        """Return the intensity of each reading with its sign, NaN where the rule says nothing; (n,)."""
+        raise NotImplementedError
+
+    def moves(self) -> Floats:
+        """Return the move, in log points, the amplitude of a spell is the largest of; (n,)."""
+        raise NotImplementedError
+
+    def states_until(self, log_ratio: Floats, seen: int) -> States:
+        """Return `states` (n,) of the sample that ends with the first ``seen`` readings; 0 after them."""
+        states = np.zeros(self.readings.dates.size, dtype=np.int8)
+        states[:seen] = self.states(log_ratio[:seen])
+        return states
 
     def reprice(self, log_price: Floats) -> Floats:
         """Turn a relative log price path (T,) into log ratios by reading (n,), earnings held fixed."""
@@ -242,9 +218,16 @@ class Dating:
         ratio: Floats = log_price[self.price_at] - self.readings.log_earnings
         return ratio
 
-    def signed(self, log_price: Floats) -> Floats:
-        """Return +1 or −1 on the sessions inside a spell dated from this path (T,), 0 outside; (T,)."""
-        states = self.states(self.reprice(log_price))
+    def signed(self, log_price: Floats, stop: int | None = None) -> Floats:
+        """Return +1 or −1 on the sessions inside a spell dated from this path (T,), 0 outside; (T,).
+
+        With ``stop`` the sample ends before that session, and what stands after it is not read.
+        """
+        ratio = self.reprice(log_price)
+        if stop is None:
+            states = self.states(ratio)
+        else:
+            states = self.states_until(ratio, int(np.searchsorted(self.price_at, stop, side="left")))
         return np.where(self.taken >= 0, states[self.taken], 0).astype(np.float64)
 
     def dummy(self, log_price: Floats) -> Floats:
@@ -253,10 +236,9 @@ class Dating:
         return out
 
     def spells(self) -> tuple[Spell, ...]:
-        """Return the spells; ``amplitude`` is the largest move over the horizon in each, in log points."""
+        """Return the spells; ``amplitude`` is the largest of `moves` in each, in log points."""
         states = self.states()
-        path = self.readings.log_ratio
-        moves = path - path[self.base]  # wrong where base is −1, and never used there
+        moves = self.moves()
         edges = np.flatnonzero(np.diff(states, prepend=0, append=0))
         found = []
         for first, stop in pairwise(edges.tolist()):
@@ -278,6 +260,77 @@ class Dating:
         return tuple(found)
 
 
+@dataclass(frozen=True, eq=False)
+class Dating(RuleDating):
+    """A `Rule` laid on the days of some `Readings`: what does not depend on the ratios is worked out once.
+
+    Raises
+    ------
+    DataError
+        The readings are too short for ``horizon`` and ``min_history``, or the ratio never moves.
+    """
+
+    rule: Rule
+
+    def __post_init__(self) -> None:
+        rule, dates, clock = self.rule, self.readings.dates, self.clock
+        able = (self.base >= 0) & (clock - clock[int(np.argmax(self.base >= 0))] >= rule.min_history)
+        late = rule.lag if rule.clock == "sessions" else 0  # rows whose effect would fall after the last one
+        if not able[: dates.size - late].any():
+            needs = f"horizon {rule.horizon:,} + min_history {rule.min_history:,}" + (f" + lag {late}" if late else "")
+            raise DataError(
+                f"the ratio is known for {int(clock[-1] - clock[0]):,} {rule.clock} after its first reading "
+                f"({dates[0]} to {dates[-1]}, {dates.size:,} readings), but the rule needs {needs} = "
+                f"{rule.horizon + rule.min_history + late:,}; give a longer history or a shorter rule."
+            )
+        scaled = self.scaled()[able]
+        if not np.isfinite(scaled).all():
+            raise DataError(
+                f"the moves of the ratio over {rule.horizon} {rule.clock} do not vary before "
+                f"{dates[able][0]}, so a move has no scale; the series are constant or stale, "
+                "or min_history is too short."
+            )
+
+    @cached_property
+    def base(self) -> Ints:
+        """Position of the latest reading at or before t − horizon, −1 where there is none; (n,)."""
+        return np.searchsorted(self.clock, self.clock - self.rule.horizon, side="right").astype(np.int64) - 1
+
+    def states(self, log_ratio: Floats | None = None) -> States:
+        """Return the sign of the spell each reading belongs to, or 0; (n,)."""
+        rule = self.rule
+        path = self.readings.log_ratio if log_ratio is None else log_ratio
+        states: States = date_states(
+            path,
+            self.base,
+            self.clock,
+            float(self.spacing),
+            rule.quantile,
+            float(rule.min_history),
+            float(rule.min_length),
+            float(rule.merge),
+            rule.real_time,
+        )
+        return states
+
+    def states_until(self, log_ratio: Floats, seen: int) -> States:
+        """Return `states` (n,) with the ratio standing still after the first ``seen`` readings."""
+        still = log_ratio.copy()
+        still[seen:] = still[max(seen - 1, 0)]
+        return self.states(still)
+
+    def scaled(self) -> Floats:
+        """Return Δ_t / sd{Δ_s : s < t} by reading, NaN in the warm-up; (n,)."""
+        scaled: Floats = scale_moves(self.readings.log_ratio, self.base, self.clock, float(self.rule.min_history))
+        return scaled
+
+    def moves(self) -> Floats:
+        """Return Δ_t, in log points; (n,)."""
+        path = self.readings.log_ratio
+        moves: Floats = path - path[self.base]  # wrong where base is −1, and never used there
+        return moves
+
+
 def whole_days(name: str, length: str | int | pd.Timedelta) -> int:
     """Return a calendar length such as ``"26W"`` or ``"45D"`` as whole days."""
     try:
@@ -289,8 +342,8 @@ def whole_days(name: str, length: str | int | pd.Timedelta) -> int:
     return step.days
 
 
-def log_relative(tech: pd.Series, market: pd.Series, what: str) -> tuple[Days, Floats]:
-    """Return the common days and log(tech/market) of two positive series on the same dates.
+def log_relative(tech: pd.Series, market: pd.Series | None, what: str) -> tuple[Days, Floats]:
+    """Return the common days and log(tech/market) of two positive series on the same dates; log(tech) of one.
 
     Raises
     ------
@@ -298,7 +351,10 @@ def log_relative(tech: pd.Series, market: pd.Series, what: str) -> tuple[Days, F
         Dates that differ, are unsorted or double, or values that are missing, infinite, zero or negative.
     """
     days: list[Days] = []
+    logs: list[Floats] = []
     for role, series in (("tech", tech), ("market", market)):
+        if role == "market" and series is None:
+            continue
         if not isinstance(series, pd.Series):
             raise DataError(f"the {role} {what} must be a Series by date, not a {type(series).__name__}.")
         name = f"{role} {what} {series.name!r}" if series.name is not None else f"{role} {what}"
@@ -310,19 +366,47 @@ def log_relative(tech: pd.Series, market: pd.Series, what: str) -> tuple[Days, F
         bad = ~(np.isfinite(values) & (np.nan_to_num(values) > 0.0))
         if bad.any():
             k = int(np.argmax(bad))
+            cure = "drop those dates" if market is None else "drop those dates from both series"
             raise DataError(
                 f"the {name} has {int(bad.sum())} values that are missing, infinite or not positive, "
-                f"the first is {values[k]} on {days[-1][k]}; its log does not exist: "
-                "drop those dates from both series."
+                f"the first is {values[k]} on {days[-1][k]}; its log does not exist: {cure}."
             )
+        logs.append(np.log(values))
+    if market is None:
+        return days[0], logs[0]
     if not np.array_equal(days[0], days[1]):
         differ = np.setxor1d(days[0], days[1])
         raise DataError(
             f"the tech and market {what}s differ on {differ.size:,} dates (the first is {differ[0]}); "
             "keep the common ones: both = pd.concat([tech, market], axis=1, join='inner')."
         )
-    ratio = np.log(tech.to_numpy(dtype=np.float64)) - np.log(market.to_numpy(dtype=np.float64))
-    return days[0], ratio
+    return days[0], logs[0] - logs[1]
+
+
+def read_series_of(
+    of: str,
+    tech: pd.Series,
+    market: pd.Series | None,
+    prices: tuple[pd.Series, pd.Series] | pd.Series | None = None,
+) -> Readings:
+    """Return readings of prices or of multiples; ``prices`` behind multiples are stored as their earnings path.
+
+    Raises
+    ------
+    SpecError : an unknown ``of``, or prices beside prices, or another number of price series than of multiples.
+    """
+    check_option("of", of, ("prices", "multiples"))
+    readings = Readings(*log_relative(tech, market, "price" if of == "prices" else "multiple"))
+    if prices is None:
+        return readings
+    if of == "prices":
+        raise SpecError("prices= are those behind multiples; with of='prices' the series are prices already.")
+    pair = (prices, None) if isinstance(prices, pd.Series) else tuple(prices)
+    if len(pair) != 2 or (pair[1] is None) != (market is None):
+        raise SpecError(
+            "prices= must match the multiples: (tech_prices, market_prices) beside two, one Series beside tech alone."
+        )
+    return with_prices(readings, *log_relative(pair[0], pair[1], "price"))
 
 
 def price_positions(dates: Days, sessions: Days) -> NDArray[np.int64]:

@@ -14,15 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from cryptoequity.claim.circularity import explain_driver
-from cryptoequity.claim.dating import (
-    Dating,
-    Readings,
-    Rule,
-    log_relative,
-    price_positions,
-    whole_days,
-    with_prices,
-)
+from cryptoequity.claim.dating import Readings, RuleDating, log_relative, price_positions, whole_days
 from cryptoequity.claim.record import (
     FORMAT,
     Choice,
@@ -32,6 +24,7 @@ from cryptoequity.claim.record import (
     spell_from_record,
     spell_to_record,
 )
+from cryptoequity.claim.rerating_rules import RULES, Circularity, DatedByRule, rule_of
 from cryptoequity.claim.spells import (
     Spell,
     days_of,
@@ -46,10 +39,9 @@ from cryptoequity.errors import DataError, SpecError, check_option
 
 __all__ = ["ReRating", "Side"]
 
-Circularity: TypeAlias = Literal["none", "low", "high"]
 Side: TypeAlias = Literal["both", "up", "down"]
 
-DEFINITIONS = ("press", "valuation", "relative-strength", "events", "dates")
+DEFINITIONS = ("press", *RULES, "events", "dates")
 SIDES = ("both", "up", "down")
 PUBLISHED = {
     "2025-01-30": (
@@ -62,18 +54,18 @@ PRESS_YEARS = {2020: 1, 2022: -1, 2024: 1}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ReRating:
+class ReRating(DatedByRule):
     """Dated episodes of re-rating, and how they were dated.
 
-    Make one with `press`, `from_valuation`, `from_relative_strength`, `from_events` or `from_dates`. Two
-    objects are equal when their `sha256` is. Days are calendar days: both ends of a spell belong to it, and
-    a session belongs to a spell when its date does. Days before a rule has enough history, and after its
-    data, are outside every spell.
+    Make one with `press`, `from_valuation`, `from_relative_strength`, `from_explosive`, `from_cycle`, `from_markov`,
+    `from_events` or `from_dates`. Two objects are equal when their `sha256` is. Days are calendar days: both ends of a
+    spell belong to it, and a session belongs to a spell when its date does. Days before a rule has enough history, and
+    after its data, are outside every spell.
 
     Attributes
     ----------
     name : str
-    definition : {"press", "valuation", "relative-strength", "events", "dates"}
+    definition : {"press", "valuation", "relative-strength", "explosive", "cycle", "markov", "events", "dates"}
     params : tuple of (str, value)
         The choices behind the dates, by name.
     dated : tuple of Spell
@@ -130,121 +122,6 @@ class ReRating:
             params = (*params, ("years", tuple(sorted(int(year) for year in named))))
             name += " by calendar year"
         return cls(name, "press", params, read_spells(rows), None, False, "none")
-
-    @classmethod
-    def from_valuation(
-        cls,
-        tech: pd.Series,
-        market: pd.Series,
-        *,
-        horizon: str | int = "26W",
-        quantile: float = 0.70,
-        min_length: str | int = "8W",
-        merge: str | int = "4W",
-        lag: str | int = "1W",
-        report_lag: str | int = "0D",
-        min_history: str | int = "52W",
-        real_time: bool = False,
-        prices: tuple[pd.Series, pd.Series] | None = None,
-        name: str = "relative multiple",
-    ) -> ReRating:
-        """Date episodes by the size of the move in a relative valuation multiple, M_tech / M_market.
-
-        The rule is written out in `Rule`; lengths are calendar time (an integer is days), so the multiples
-        may be daily, weekly or monthly: a move starts from the latest reading at or before t − horizon, and
-        a reading is in force until the next takes effect (the last one for the median distance between
-        readings).
-
-        Parameters
-        ----------
-        tech, market : Series by date
-            Multiples (price/earnings, EV/sales …), positive, on the same dates.
-        horizon, quantile, min_length, merge, lag
-            See `Rule`.
-        report_lag : str or int
-            Delay until a reading is known, on top of ``lag``; about 45 days for trailing accounts.
-        min_history : str or int
-            Time after the first move before anything is dated: until then there is no episode.
-        real_time : bool
-            ``False`` dates a spell back to its first reading once it has lasted (so ``min_length`` and
-            ``merge`` look that far ahead); ``True`` asks on each day what the rule would have said with the
-            data of that day.
-        prices : (tech, market) Series by session, optional
-            Prices behind the multiples. Their relative earnings path, log P − log M, is stored, and
-            `redate` can then date new prices with earnings held fixed. The latest price at or before a
-            reading belongs to it.
-        name : str
-
-        Notes
-        -----
-        ``circularity`` is "low" from a horizon of 26 weeks and "high" below: over weeks expected earnings
-        hardly move, and a change of the multiple is then a return under another name.
-        """
-        rule = Rule(
-            "days",
-            whole_days("horizon", horizon),
-            quantile,
-            whole_days("min_length", min_length),
-            whole_days("merge", merge),
-            whole_days("lag", lag),
-            whole_days("report_lag", report_lag),
-            whole_days("min_history", min_history),
-            real_time,
-        )
-        dates, log_ratio = log_relative(tech, market, "multiple")
-        readings = Readings(dates, log_ratio)
-        if prices is not None:
-            sessions, log_price = log_relative(*prices, "price")
-            readings = with_prices(readings, sessions, log_price)
-        return cls.by_rule(name, "valuation", rule, readings, "low" if rule.horizon >= 182 else "high")
-
-    @classmethod
-    def from_relative_strength(
-        cls,
-        tech: pd.Series,
-        market: pd.Series,
-        *,
-        horizon: int = 126,
-        quantile: float = 0.70,
-        min_length: int = 40,
-        merge: int = 20,
-        lag: int = 1,
-        min_history: int = 252,
-        real_time: bool = False,
-        name: str = "relative strength",
-    ) -> ReRating:
-        """Date episodes by the size of the move in the relative price, P_tech / P_market.
-
-        The rule of `from_valuation` with every length in sessions (rows). The dates come from prices, so
-        ``circularity`` is "high": a test must date again in each bootstrap draw.
-
-        Parameters
-        ----------
-        tech, market : Series by session
-            Price levels, positive, on the same dates.
-        horizon, quantile, min_length, merge, lag, min_history, real_time, name
-            See `from_valuation`.
-        """
-        rule = Rule("sessions", horizon, quantile, min_length, merge, lag, 0, min_history, real_time)
-        readings = Readings(*log_relative(tech, market, "price"))
-        return cls.by_rule(name, "relative-strength", rule, readings, "high")
-
-    @classmethod
-    def by_rule(cls, name: str, definition: str, rule: Rule, readings: Readings, circularity: Circularity) -> ReRating:
-        """Apply ``rule`` to ``readings``: what the two data-driven constructors and `redate` share."""
-        dating = Dating(rule, readings)
-        params = tuple(rule.to_dict().items())
-        made = cls(
-            name,
-            definition,
-            cast("tuple[tuple[str, Choice], ...]", params),
-            dating.spells(),
-            readings,
-            rule.real_time,
-            circularity,
-        )
-        made.__dict__["dating"] = dating  # fill the cached property
-        return made
 
     @classmethod
     def from_events(
@@ -318,19 +195,29 @@ class ReRating:
         return pd.DataFrame(table)
 
     @cached_property
-    def dating(self) -> Dating:
+    def dating(self) -> RuleDating:
         """The rule laid on its readings; `SpecError` for definitions without one."""
         if self.readings is None:
             raise SpecError(
                 f"'{self.name}' is a fixed list ({self.definition}): it has no series behind it; "
                 "use dummy(index), or a definition by rule (from_valuation, from_relative_strength)."
             )
-        return Dating(Rule(**dict(self.params)), self.readings)  # type: ignore[arg-type]
+        return rule_of(self.definition, dict(self.params)).lay(self.readings)
 
     @property
     def by_data(self) -> bool:
         """Whether a rule dated the spells, so that `intensity` exists and `redate` moves them."""
         return self.readings is not None
+
+    @property
+    def of_multiples(self) -> bool:
+        """Whether the rule reads valuation multiples, not prices."""
+        return self.definition == "valuation" or dict(self.params).get("of") == "multiples"
+
+    @property
+    def unit(self) -> str:
+        """What `intensity` is measured in; empty for fixed lists."""
+        return RULES[self.definition].unit if self.definition in RULES else ""
 
     @property
     def index(self) -> pd.DatetimeIndex:
@@ -339,7 +226,11 @@ class ReRating:
 
     @property
     def signed(self) -> pd.Series:
-        """Δ_t / sd{Δ_s : s < t} by the day it takes effect (already lagged), from the warm-up on."""
+        """The intensity with its direction by the day it takes effect (already lagged), where the rule speaks.
+
+        Valuation and relative strength: Δ_t / sd{Δ_s : s < t}. Explosive: ± the excess of BSADF over its critical
+        value, 0 below it. Cycle: the log move of the whole phase. Markov: ± the probability of the episodes' regime.
+        """
         dating = self.dating
         scaled = dating.scaled()[: dating.effective.size]
         known = ~np.isnan(scaled)
@@ -348,7 +239,7 @@ class ReRating:
 
     @property
     def intensity(self) -> pd.Series:
-        """x_t ≥ 0: the size of the move in past standard deviations; the absolute value of `signed`."""
+        """x_t ≥ 0, in `unit`; the absolute value of `signed`."""
         return self.signed.abs()
 
     def driver(self, index: pd.DatetimeIndex, *, signed: bool = False) -> pd.Series:
@@ -496,43 +387,56 @@ class ReRating:
 
     # --- same rule, new data
 
-    def redate(self, tech: pd.Series, market: pd.Series, *, of: Literal["prices", "multiples"] = "prices") -> ReRating:
+    def redate(
+        self, tech: pd.Series, market: pd.Series | None = None, *, of: Literal["prices", "multiples"] = "prices"
+    ) -> ReRating:
         """Apply the same rule to new series, as each draw of a bootstrap must.
 
-        * relative strength: ``tech`` and ``market`` are prices;
-        * valuation, ``of="prices"``: prices again; the earnings path stored at construction is held fixed,
+        * dated from prices: ``tech`` and ``market`` are prices;
+        * dated from multiples, ``of="prices"``: prices again; the earnings path stored at construction is held fixed,
           log M* = log P* − log E, at the dates of the original readings;
-        * valuation, ``of="multiples"``: new multiples; no earnings path is carried over;
+        * dated from multiples, ``of="multiples"``: new multiples; no earnings path is carried over;
         * press, events and dates do not depend on the series: the object itself is returned.
+
+        Leave ``market`` out where the rule was given tech alone.
 
         Raises
         ------
         SpecError
-            Prices for a valuation without a stored earnings path, or multiples for relative strength.
+            Prices for multiples without a stored earnings path, multiples for a rule on prices, one series where the
+            rule compares two, or two where it reads one.
         """
         check_option("of", of, ("prices", "multiples"))
         if self.readings is None:
             return self
+        if self.dating.relative != (market is not None):
+            reads = "tech against market: pass both" if self.dating.relative else "tech alone: leave market out"
+            raise SpecError(f"'{self.name}' was dated from {reads}.")
         if of == "multiples":
-            if self.definition != "valuation":
+            if not self.of_multiples:
                 raise SpecError(f"'{self.name}' was dated from prices, not multiples; use of='prices'.")
             readings = Readings(*log_relative(tech, market, "multiple"))
-        elif self.definition == "valuation":
+        elif self.of_multiples:
             sessions, log_price = log_relative(tech, market, "price")
             earnings = self.need_earnings()
             at = price_positions(self.readings.dates, sessions)
             readings = Readings(self.readings.dates, log_price[at] - earnings, sessions, earnings)
         else:
             readings = Readings(*log_relative(tech, market, "price"))
-        return ReRating.by_rule(self.name, self.definition, self.dating.rule, readings, self.circularity)
+        rule = self.dating.rule
+        extra = {key: value for key, value in self.params if key not in rule.to_dict()}
+        return ReRating.by_rule(self.name, self.definition, rule, readings, self.circularity, extra)
 
     def redate_dummy(self, log_ratio: ArrayLike) -> NDArray[np.float64]:
         """Return the dummy of the same rule on a new path of log(P_tech / P_market): `redate` on arrays.
 
+        A Markov rule starts its climb from the parameters of the original path, so that it may end a hair from where
+        `redate` ends.
+
         Parameters
         ----------
         log_ratio : (T,)
-            One value for each day of `index`, finite.
+            One value for each day of `index`, finite; log P_tech where the rule reads tech alone.
 
         Returns
         -------
@@ -540,7 +444,7 @@ class ReRating:
             1 inside an episode, 0 outside, the lag applied; equal to ``redate(...).dummy(self.index)``.
         """
         dating = self.dating
-        if self.definition == "valuation":
+        if self.of_multiples:
             self.need_earnings()
         path = np.ascontiguousarray(log_ratio, dtype=np.float64)
         if path.shape != dating.sessions.shape:
@@ -557,7 +461,7 @@ class ReRating:
         if self.readings is None or self.readings.log_earnings is None:
             raise SpecError(
                 f"'{self.name}' holds multiples but no earnings path, so new prices cannot be turned into "
-                "multiples; build it with from_valuation(..., prices=(tech_prices, market_prices))."
+                "multiples; build it with prices=(tech_prices, market_prices) beside the multiples."
             )
         return self.readings.log_earnings
 
