@@ -7,7 +7,8 @@ import hashlib
 import json
 import math
 import tomllib
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +20,9 @@ from ..errors import SpecError, check_option
 from ..volatility import EGARCH, GARCH
 from ..volatility.garch import spec_from_dict
 from .dating import whole_days
+from .recipes import episodes_record, from_record, identity, read_episodes, recipe_of, to_record
 from .rerating import ReRating
+from .toml import toml_text
 
 __all__ = ["Plan"]
 
@@ -186,16 +189,27 @@ class Plan:
         return self.crypto_margin if name == self.crypto or name in self.altcoins else self.equity_margin
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able content."""
+        """JSON-able content; of episodes dated by a rule the series too, for they are needed to date again."""
+        return self._content(to_record)
+
+    def choices(self) -> dict[str, Any]:
+        """Content that makes the hash, and that a registration holds: no series is in it.
+
+        Lists stand as they are. Of episodes dated by a `Recipe` the recipe stands there, so that later prices leave
+        the plan the same plan; of a rule applied to series passed by hand, its record without them, and their hash.
+        """
+        return self._content(identity)
+
+    def _content(self, write: Callable[[ReRating], dict[str, Any]]) -> dict[str, Any]:
         out: dict[str, Any] = {}
         for one in fields(self):
             value = getattr(self, one.name)
             if isinstance(value, ReRating):
-                value = json.loads(value.to_json())
+                value = write(value)
             elif isinstance(value, GARCH | EGARCH):
                 value = value.to_dict()
             elif isinstance(value, tuple):
-                value = [json.loads(v.to_json()) if isinstance(v, ReRating) else v for v in value]
+                value = [write(v) if isinstance(v, ReRating) else v for v in value]
             out[one.name] = value
         return out
 
@@ -210,10 +224,10 @@ class Plan:
         if absent:
             raise SpecError(f"a plan must name {absent[0]!r}.")
         values = dict(content)
-        values["episodes"] = ReRating.from_json(json.dumps(values["episodes"]))
-        values["alternatives"] = tuple(ReRating.from_json(json.dumps(v)) for v in values.get("alternatives", ()))
+        values["episodes"] = from_record(values["episodes"])
+        values["alternatives"] = tuple(from_record(one) for one in values.get("alternatives", ()))
         if values.get("dose") is not None:
-            values["dose"] = ReRating.from_json(json.dumps(values["dose"]))
+            values["dose"] = from_record(values["dose"])
         for name in ("crypto_margin", "equity_margin"):
             if name in values:
                 values[name] = _margin(name, values[name])
@@ -236,58 +250,117 @@ class Plan:
 
     @property
     def sha256(self) -> str:
-        """Hash of the canonical JSON: two plans with one hash make the same choices."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        """Hash of the canonical JSON of `choices`: two plans with one hash make the same choices."""
+        return _digest(self.choices())
+
+    @property
+    def law_sha256(self) -> str:
+        """Hash of every choice but the number of draws: the draws of plans that share it continue each other."""
+        return _digest({name: value for name, value in self.choices().items() if name != "draws"})
+
+    def on(self, prices: pd.DataFrame, multiples: pd.DataFrame | None = None) -> Plan:
+        """The same plan with the episodes of its recipes dated on ``prices``; its hash stays.
+
+        Recipes that read multiples are dated again when ``multiples`` are given. Episodes without a recipe stay.
+        """
+
+        def dated(episodes: ReRating) -> ReRating:
+            recipe = recipe_of(episodes)
+            if recipe is None or (recipe.of_multiples and multiples is None):
+                return episodes
+            return recipe.date(prices, self.equity, multiples)
+
+        if not any(map(recipe_of, self._rerated())):
+            return self
+        return replace(
+            self,
+            episodes=dated(self.episodes),
+            alternatives=tuple(map(dated, self.alternatives)),
+            dose=None if self.dose is None else dated(self.dose),
+        )
+
+    def _rerated(self) -> tuple[ReRating, ...]:
+        return (self.episodes, *self.alternatives, *(() if self.dose is None else (self.dose,)))
+
+    def register(self, path: str | Path, time: object = None) -> str:
+        """Write the plan and its hash to a new file, to be kept where its age can be proved; return the hash.
+
+        `test_claim` refuses another plan under this registration. ``time`` is what the caller says it is; the clock
+        is not asked. See `cryptoequity.claim.registration`.
+        """
+        from .registration import write_registration  # it reads plans, this writes them
+
+        return write_registration(self, path, time)
+
+    def to_toml(self) -> str:
+        """TOML text that `from_toml` reads back to a plan with the same hash.
+
+        Rules are written as recipes; episodes dated from series passed by hand are written with these series, as
+        JSON text under ``record``. What is None is left out, but for ``break_date = "none"``.
+        """
+        content = self._content(episodes_record)
+        if content["break_date"] is None:
+            content["break_date"] = "none"
+        return toml_text({name: value for name, value in content.items() if value is not None})
 
     @classmethod
-    def from_toml(cls, path: str | Path, **overrides: Any) -> Plan:
-        """Read a plan whose episodes are a fixed list.
+    def from_toml(
+        cls,
+        path: str | Path,
+        *,
+        prices: pd.DataFrame | None = None,
+        multiples: pd.DataFrame | None = None,
+        **overrides: Any,
+    ) -> Plan:
+        """Read a plan from a file.
 
-        ``[episodes]`` holds either ``press = true``, ``years = [2020, 2022, 2024]``, or ``spells``, a list of
-        ``[start, end, sign]``. Other keys are the parameters of `Plan`; ``crypto_margin`` and ``equity_margin``
-        are tables such as ``{model = "GARCH", dist = "t"}``; ``break_date = "none"`` tests the whole sample, as
-        TOML has no None. Keyword arguments win over the file, unless they are None.
+        ``[episodes]`` holds ``press = true``, ``years = [2020, 2022, 2024]``, ``spells``, a list of
+        ``[start, end, sign]``, or a recipe, a rule with its columns and options such as
+        ``{rule = "relative-strength", tech = "XLK", market = "SPY", horizon = 126}``, which is dated on ``prices``
+        (``rule = "valuation"`` on columns of ``multiples``). ``[dose]`` is a recipe, ``[[alternatives]]`` are tables
+        like ``[episodes]``. Other keys are the parameters of `Plan`; ``crypto_margin`` and ``equity_margin`` are
+        tables such as ``{model = "GARCH", dist = "t"}``; ``break_date = "none"`` tests the whole sample, as TOML
+        has no None. Keyword arguments win over the file, unless they are None.
         """
         name = Path(path).name
         try:
             content: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SpecError(f"{name} is not TOML: {error}") from error
-        if "alternatives" in content:
-            raise SpecError(f"{name}: alternatives cannot be written in a file; pass them as an argument.")
         content.update({key: value for key, value in overrides.items() if value is not None})
-        episodes = content.pop("episodes", None)
-        chosen = episodes if isinstance(episodes, ReRating) else _listed(episodes)
-        known = {one.name for one in fields(cls)} - {"episodes"}
+        known = {one.name for one in fields(cls)}
         unknown = sorted(set(content) - known)
         if unknown:
             raise SpecError(f"{name}: a plan has no choice named {unknown[0]!r}; it has {', '.join(sorted(known))}.")
         absent = [key for key in ("crypto", "equity") if key not in content]
         if absent:
             raise SpecError(f"{name}: a plan must name {absent[0]!r}.")
+
+        def read(record: object, where: str) -> ReRating:
+            if isinstance(record, ReRating):
+                return record
+            return read_episodes(record, where, prices=prices, sessions=content["equity"], multiples=multiples)
+
+        content["episodes"] = read(content.get("episodes"), "[episodes]")
+        if "dose" in content:
+            content["dose"] = read(content["dose"], "[dose]")
+        others = content.get("alternatives", ())
+        if not isinstance(others, list | tuple):
+            raise SpecError(f"{name}: alternatives={others!r} must be a list of tables, [[alternatives]].")
+        content["alternatives"] = tuple(read(one, f"[[alternatives]] {k}") for k, one in enumerate(others, 1))
         for key in ("crypto_margin", "equity_margin"):
             if key in content and not isinstance(content[key], GARCH | EGARCH):
                 content[key] = _margin(key, content[key])
         if content.get("break_date") == "none":
             content["break_date"] = None
-        return cls(**content, episodes=chosen)
+        return cls(**content)
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 _DATES = ("break_date", "published", "start", "end")
-
-
-def _listed(episodes: object) -> ReRating:
-    """Episodes of a plan file."""
-    if not isinstance(episodes, dict) or len(episodes) != 1:
-        raise SpecError("[episodes] must hold one of press = true, years = [...] or spells = [[start, end, sign], …].")
-    ((kind, value),) = episodes.items()
-    check_option("[episodes]", kind, ("press", "years", "spells"))
-    if kind == "press":
-        check_option("press", value, (True,))
-        return ReRating.press()
-    if not isinstance(value, list):
-        raise SpecError(f"[episodes] {kind}={value!r} must be a list.")
-    return ReRating.press(years=value) if kind == "years" else ReRating.from_dates(value, name="plan file")
 
 
 def _margin(name: str, choices: object) -> Spec:
