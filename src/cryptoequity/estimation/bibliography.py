@@ -686,7 +686,8 @@ _BIBLIOGRAPHY = {
     ),
     "hong2001": (
         "@article{hong2001, author={Hong, Yongmiao}, title={A Test for Volatility Spillover with Application to "
-        "Exchange Rates}, journal={Journal of Econometrics}, volume={103}, number={1--2}, pages={183--224}, year={2001}}"
+        "Exchange Rates}, journal={Journal of Econometrics}, volume={103}, number={1--2}, pages={183--224}, "
+        "year={2001}}"
     ),
     "scholeswilliams1977": (
         "@article{scholeswilliams1977, author={Scholes, Myron and Williams, Joseph}, title={Estimating Betas from "
@@ -699,7 +700,8 @@ _BIBLIOGRAPHY = {
     ),
     "wu1986": (
         "@article{wu1986, author={Wu, C. F. J.}, title={Jackknife, Bootstrap and Other Resampling Methods in "
-        "Regression Analysis}, journal={Annals of Statistics}, volume={14}, number={4}, pages={1261--1295}, year={1986}}"
+        "Regression Analysis}, journal={Annals of Statistics}, volume={14}, number={4}, pages={1261--1295}, "
+        "year={1986}}"
     ),
 }
 
