@@ -149,7 +149,7 @@ class _Null:
 
 
 def stationary_rows(nobs: int, block: float, rng: np.random.Generator) -> Positions:
-    """Rows of the stationary bootstrap (Politis and Romano 1994): circular blocks, geometric lengths of mean ``block``."""
+    """Rows of the stationary bootstrap (Politis, Romano 1994): circular blocks, geometric lengths of mean ``block``."""
     fresh = rng.random(nobs) < 1.0 / block
     fresh[0] = True
     starts = rng.integers(0, nobs, nobs)
