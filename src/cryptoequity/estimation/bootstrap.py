@@ -10,7 +10,15 @@ import pandas as pd
 from ..errors import DataError, SpecError, check_option
 from .params import Array
 
-__all__ = ["block_length", "null_interval", "pvalue", "resample", "standardize_shocks", "stationary_draws"]
+__all__ = [
+    "block_length",
+    "confidence_set",
+    "null_interval",
+    "pvalue",
+    "resample",
+    "standardize_shocks",
+    "stationary_draws",
+]
 
 FEWEST = 19  # draws, the fewest that can reach a p-value of 5 %
 
@@ -96,3 +104,40 @@ def stationary_draws(
     # arch takes whole mean lengths
     sampler = StationaryBootstrap(max(1, round(block)), data, seed=np.random.default_rng(rng))
     return np.stack([statistic(rows[0]) for rows, _ in sampler.bootstrap(draws)])
+
+
+def confidence_set(losses: Array, block: float, draws: int, rng: int | np.random.Generator) -> Array:
+    r"""P-values (K,) of the Model Confidence Set of Hansen, Lunde & Nason (2011): one is in the set while p > size.
+
+    Columns are eliminated one after the other by the range of their studentized mean differences, with the stationary
+    bootstrap of the ``arch`` package; its share of draws m/B is reported as (1 + m)/(1 + B), which is never zero.
+
+    Parameters
+    ----------
+    losses : (T, K), smaller is better. block : mean block length, rounded to a whole number. draws : B.
+
+    Raises
+    ------
+    DataError : fewer than two columns, missing values, or two columns whose difference does not vary.
+    SpecError : fewer than 99 draws, a block that does not fit the sample.
+    """
+    from arch.bootstrap import MCS
+
+    if losses.ndim != 2 or losses.shape[1] < 2:
+        raise DataError(f"losses of shape {losses.shape}: a confidence set needs two columns at least.")
+    if not np.isfinite(losses).all():
+        raise DataError(f"{int((~np.isfinite(losses)).sum())} losses are missing or infinite; drop these rows.")
+    if draws < 99:
+        raise SpecError(f"draws={draws}: a confidence set needs 99 draws at least.")
+    if not 1.0 <= block < losses.shape[0]:
+        raise SpecError(f"block={block}: a mean block length lies between 1 and the {losses.shape[0]} observations.")
+    for i in range(losses.shape[1]):
+        same = np.flatnonzero(np.ptp(losses[:, i + 1 :] - losses[:, [i]], axis=0) == 0.0)
+        if same.size:
+            raise DataError(f"the losses of columns {i} and {i + 1 + same[0]} differ by a constant; drop one of them.")
+    test = MCS(losses, 0.05, draws, max(1, round(block)), seed=np.random.default_rng(rng))
+    test.compute()
+    found = test.pvalues
+    out = np.empty(losses.shape[1])
+    out[found.index.to_numpy(int)] = (1.0 + found["Pvalue"].to_numpy(float) * draws) / (1.0 + draws)
+    return out
