@@ -6,8 +6,9 @@ import hashlib
 import json
 import math
 import platform
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from statsmodels.stats.multitest import multipletests
 from ..correlation import DCC, CorrelationFit
 from ..data.returns import to_returns
 from ..errors import BoundaryWarning, DataError, SpecError
+from ..estimation.parallel import recording
 from ..estimation.params import Array
 from ..estimation.results import Drawn, TestResult, citation
 from ..table import Table
@@ -24,10 +26,13 @@ from ..volatility.margins import fit_margins
 from .evidence import collect
 from .headline import MIN_SESSIONS, Headline, Sample, prepare, sessions_of
 from .hypotheses import FAMILY, STATEMENTS, Evidence, judge
+from .lost_draws import refuse_lost
 from .naive import measured_rates, naive_pvalues
 from .plan import Plan
 from .power import Detectable
+from .registration import Registration, check_registration, compare_verdicts
 from .specifications import specification_curve
+from .store import DrawStore, RunLedger
 
 __all__ = ["Verdict", "test_claim"]
 
@@ -60,6 +65,9 @@ class Verdict(Drawn):
     detectable : the simulated power of the headline test. sample : returns used.
     main, later : bootstraps of the tested window and of the data after publication (None when not tested).
     returns : percent returns with their policy in ``attrs``. versions, data_sha256 : for the record.
+    failures : draws that failed, one row a loop: draws, failed, share, first error.
+    store : the draws, so that `extend` need not make them again. extended_from : numbers of draws it was extended from.
+    registration : the registered plan and its amendments; None without.
     """
 
     plan: Plan
@@ -76,6 +84,10 @@ class Verdict(Drawn):
     returns: pd.DataFrame = field(repr=False)
     versions: dict[str, str]
     data_sha256: str
+    failures: pd.DataFrame = field(repr=False)
+    store: DrawStore = field(repr=False)
+    registration: Registration | None = None
+    extended_from: tuple[int, ...] = ()
 
     @property
     def null(self) -> Array:
@@ -96,10 +108,12 @@ class Verdict(Drawn):
         """The overall answer in one sentence, naming sample, definition and coverage."""
         row = self.table.loc["H2"]
         index = self.main.index
+        amended = self.registration is not None and self.registration.changes
         return (
             f"H2, {STATEMENTS['H2']}: {self.verdict_of('H2').upper()} for {self.plan.crypto} and {self.plan.equity}, "
             f"{index[0].date()} to {index[-1].date()} ({len(index)} sessions), episodes '{self.plan.episodes.name}' "
             f"covering {row['coverage']:.0%} in {row['spells']:.0f} spells: {row['reason']}"
+            f"{f' {self.registration.sentence}' if self.registration is not None and amended else ''}"
         )
 
     def summary(self) -> Table:
@@ -124,10 +138,53 @@ class Verdict(Drawn):
                 f"hypotheses can raise to {family * least:.3f}, above {alpha}: take at least "
                 f"{math.ceil(family / alpha - 1e-9) - 1} draws."
             )
+        notes += self._record()
         notes.append(f"plan {self.plan.sha256[:12]}, data {self.data_sha256[:12]}")
         digits = {"estimate": 2, "lower": 2, "upper": 2, "pvalue": 3, "pvalue_adjusted": 3, "mde": 2}
         digits |= {"coverage": 2, "spells": 0}
         return Table.of(self.sentence, frame, digits=digits, notes=notes)
+
+    def _record(self) -> list[str]:
+        """Notes on draws that failed, on draws added later, and on the registration."""
+        notes = [
+            f"{row['failed']} of {row['draws']} draws of '{label}' failed ({row['share']:.1%}), the first with: "
+            f"{row['first error']}"
+            for label, row in self.failures.iterrows()
+            if row["failed"]
+        ]
+        if self.extended_from:
+            notes.append(f"Extended to {self.plan.draws} draws from {', then '.join(map(str, self.extended_from))}.")
+        return notes + ([] if self.registration is None else [self.registration.sentence])
+
+    def extend(self, draws: int, *, n_jobs: int | None = None, progress: bool = False) -> Verdict:
+        """The verdict with ``draws`` bootstrap draws in all, of which those it has are not made again.
+
+        Draw i depends on the plan's seed and on i alone: the numbers are those of a plan with ``draws`` from the
+        start, bit for bit. Outputs say what was extended. More draws sharpen a p-value; extending until it falls
+        below the level is another test, which nothing here corrects for.
+
+        Raises
+        ------
+        SpecError : ``draws`` not above the number there is.
+        """
+        if not isinstance(draws, int) or isinstance(draws, bool) or draws <= self.plan.draws:
+            raise SpecError(f"draws={draws!r}: give the number in all, an int above the {self.plan.draws} there are.")
+        plan = replace(self.plan, draws=draws)
+        more = test_claim(self.prices, plan, n_jobs=n_jobs, progress=progress, store=self.store)
+        registration = self.registration
+        if registration is not None:
+            registration = registration.amended(plan, f"extended from {self.plan.draws} to {draws} draws")
+        return replace(more, registration=registration, extended_from=(*self.extended_from, self.plan.draws))
+
+    def compare(self, other: Verdict) -> pd.DataFrame:
+        """What differs from another verdict, one row a difference: part, what, first, second.
+
+        Parts are the plan's choices, the hash of the data, versions, the registration, and for each hypothesis its
+        numbers, verdict and reason. No rows: all of these are the same, to the last bit.
+        """
+        if not isinstance(other, Verdict):
+            raise SpecError(f"a verdict is compared with a verdict, not with a {type(other).__name__}.")
+        return compare_verdicts(self, other)
 
     def naive_table(self) -> Table:
         """Return the usual tests as a table headed by how often they reject a true null."""
@@ -191,6 +248,9 @@ class Verdict(Drawn):
             "data_sha256": self.data_sha256,
             "returns_policy": _clean(self.returns.attrs.get("cryptoequity", {})),
             "versions": self.versions,
+            "registration": None if self.registration is None else self.registration.to_dict(),
+            "extended_from": list(self.extended_from),
+            "failures": _clean(self.failures.to_dict(orient="index")),
             "table": _clean(self.table.to_dict(orient="index")),
             "evidence": {
                 key: {"method": one.method, "nobs": one.nobs, "detail": _clean(dict(one.detail))}
@@ -215,6 +275,9 @@ def test_claim(
     *,
     n_jobs: int | None = None,  # noqa: PT028
     progress: bool = False,  # noqa: PT028
+    store: str | Path | DrawStore | None = None,  # noqa: PT028
+    registration: str | Path | None = None,  # noqa: PT028
+    amendment: str | None = None,  # noqa: PT028
 ) -> Verdict:
     """Test the claim on prices, by a plan frozen beforehand.
 
@@ -223,6 +286,10 @@ def test_claim(
     prices : daily closes, one column an asset; crypto may trade on more days than equities.
     plan : every choice. n_jobs : workers (None: one, or an active ``joblib.parallel_config``); the numbers
         do not depend on it. progress : bars for what takes longer than two seconds.
+    store : folder in which draws are kept as they finish; a run of the same plan, but for the number of its draws, on
+        the same data goes on from those that are there. None keeps them in memory, for `Verdict.extend`.
+    registration : file that `Plan.register` wrote; a plan with another hash is refused unless ``amendment`` says why
+        it was changed, which every output then shows.
 
     Returns
     -------
@@ -230,7 +297,9 @@ def test_claim(
 
     Raises
     ------
-    DataError : prices that cannot be used, too short a sample, episodes that cover none or all of it.
+    DataError : prices that cannot be used, too short a sample, episodes that cover none or all of it; a store with
+        draws of another run or damaged ones; a registration that was changed.
+    PlanChangedError : the plan is not the registered one, and no amendment is given.
 
     Notes
     -----
@@ -254,6 +323,8 @@ def test_claim(
     True
     """
     _check_inputs(prices, plan)
+    registered = check_registration(plan, registration, amendment)
+    plan = plan.on(prices)  # recipes are dated on the prices they are tested with
     missing = [name for name in plan.columns if name not in prices.columns]
     if missing:
         raise DataError(
@@ -268,8 +339,14 @@ def test_claim(
         pair = prices[[plan.crypto, plan.equity, *plan.altcoins]]
         if len(pair.dropna()) > MIN_SESSIONS:  # otherwise too young: H6 says so, the other tests go on
             coins = to_returns(pair, equities=[plan.equity], sessions=plan.equity, weekend=plan.weekend, span="common")
-    sample = prepare(returns, plan, coins, n_jobs=n_jobs, progress=progress)
-    evidence, main, later, reach, placement = collect(plan, sample, prices, n_jobs=n_jobs, progress=progress)
+    data_sha256 = _hash(returns, coins)
+    kept = DrawStore.of(store, plan, data_sha256)
+    ledger = RunLedger(kept)
+    with recording(ledger):
+        sample = prepare(returns, plan, coins, n_jobs=n_jobs, progress=progress)
+        evidence, main, later, reach, placement = collect(plan, sample, prices, n_jobs=n_jobs, progress=progress)
+    failures = ledger.failures()
+    evidence = refuse_lost(evidence, failures, main, later)
     return Verdict(
         plan=plan,
         table=_weigh(evidence, plan),
@@ -284,7 +361,10 @@ def test_claim(
         prices=prices,
         returns=returns,
         versions=_versions(),
-        data_sha256=_hash(returns, coins),
+        data_sha256=data_sha256,
+        failures=failures,
+        store=kept,
+        registration=registered,
     )
 
 
