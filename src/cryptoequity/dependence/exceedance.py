@@ -63,8 +63,8 @@ def normal_exceedance_correlation(rho: float, threshold: float) -> float:
         L\,E x^2&=L+(1+\rho^2)c\varphi(c)\bar\Phi\{c(1-\rho)/q\}+\rho q\,\varphi_2,\\
         L\,E xy&=\rho L+2\rho c\varphi(c)\bar\Phi\{c(1-\rho)/q\}+q\,\varphi_2,
 
-    where :math:`\varphi_2=\varphi\{c\sqrt{2(1-\rho)}/q\}/\sqrt{2\pi}`. By symmetry it is also the correlation given that
-    both lie below minus the threshold.
+    where :math:`\varphi_2=\varphi\{c\sqrt{2(1-\rho)}/q\}/\sqrt{2\pi}`. By symmetry it is also the correlation given
+    that both lie below minus the threshold.
 
     Parameters
     ----------
@@ -167,7 +167,8 @@ class ExceedanceCorrelation:
     Attributes
     ----------
     names : of the two series. table : tail, threshold, nobs, correlation, lower and upper bound, normal; from the far
-        lower tail to the far upper one. rho : correlation of all rows. level : of the intervals. block : mean block. draws : of the bootstrap.
+        lower tail to the far upper one. rho : correlation of all rows. level : of the intervals. block : mean block.
+        draws : of the bootstrap.
     failed : by row of the table, draws with fewer than ten rows in the tail.
     """
 
@@ -259,8 +260,8 @@ def exceedance_correlation(
     Notes
     -----
     Read the estimates against the column ``normal``, never against the correlation of all rows: for a normal pair with
-    correlation .5 the exceedance correlation is .27 at zero and .12 at two standard deviations. Volatility that moves in
-    both makes raw returns look dependent in the tails; filter them (``margins=GARCH(dist="t")``). The normal column
+    correlation .5 the exceedance correlation is .27 at zero and .12 at two standard deviations. Volatility that moves
+    in both makes raw returns look dependent in the tails; filter them (``margins=GARCH(dist="t")``). The normal column
     does not account for fat tails that remain: a joint t has higher values with no asymmetry.
 
     Raises
@@ -283,7 +284,7 @@ def exceedance_correlation(
     values = filter_pair(pair.values, margins)
     length = check_block(block, values.shape[0])
     z = _standardized(values)
-    rho = float(np.corrcoef(z.T)[0, 1])
+    rho = float(np.corrcoef(z[:, 0], z[:, 1])[0, 1])
     curve = _Curve(grid)
     estimate = curve(values)
     law = stationary_draws(curve, values, length, draws, rng)
@@ -339,7 +340,7 @@ class _SignedBlocks:
 
     def __call__(self, seed: np.random.SeedSequence) -> float:
         rng = np.random.default_rng(seed)
-        size = self.z.shape[0]
+        size = int(self.z.shape[0])
         fresh = rng.random(size) < 1.0 / self.block
         fresh[0] = True
         number = np.cumsum(fresh) - 1
@@ -369,8 +370,8 @@ def hong_tu_zhou_test(
     .. math:: J=T\,(\hat\rho^+-\hat\rho^-)'\,\hat\Omega^{-1}\,(\hat\rho^+-\hat\rho^-)\to\chi^2_m ,
 
     with :math:`\hat\Omega` the Bartlett-weighted covariance of
-    :math:`\frac{T}{T^+}\psi^+_t1_t^+-\frac{T}{T^-}\psi^-_t1_t^-`. The paper has :math:`\psi=\tilde x\tilde y-\rho`, with x
-    and y standardized within the tail, as if means and variances there were known (``variance="htz"``). What an
+    :math:`\frac{T}{T^+}\psi^+_t1_t^+-\frac{T}{T^-}\psi^-_t1_t^-`. The paper has :math:`\psi=\tilde x\tilde y-\rho`,
+    with x and y standardized within the tail, as if means and variances there were known (``variance="htz"``). What an
     observation does to a correlation is :math:`\psi=\tilde x\tilde y-\frac\rho2(\tilde x^2+\tilde y^2)`, the default.
 
     Parameters
@@ -378,9 +379,9 @@ def hong_tu_zhou_test(
     x, y : returns or residuals with the same rows.
     thresholds : in standard deviations; several are tested jointly.
     margins : filter both by this volatility model first; None takes them as they are.
-    pvalue : "block": rows in random blocks, each with a random sign, which makes both tails alike and keeps the memory of
-        volatility and correlation; "asymptotic": :math:`\chi^2_m`; "dcc": samples of a DCC with t errors whose shocks have
-        random signs, through ``margins``, which are fitted again in each.
+    pvalue : "block": rows in random blocks, each with a random sign, which makes both tails alike and keeps the
+        memory of volatility and correlation; "asymptotic": :math:`\chi^2_m`; "dcc": samples of a DCC with t errors
+        whose shocks have random signs, through ``margins``, which are fitted again in each.
     variance : "influence" or "htz".
     lags : of the Bartlett weights; by default 1.2 T^(1/3). block : mean block of "block", by default the root of T.
     draws, rng, n_jobs : of "block" and "dcc".
@@ -391,12 +392,12 @@ def hong_tu_zhou_test(
 
     Notes
     -----
-    **Robustness.** The statistic needs no distribution and no constant volatility, but few rows make it: at one standard
-    deviation a sample of 1250 has some 50 a tail, and :math:`\chi^2` is poor there (sizes under GARCH-t margins with DCC:
-    ``benchmarks/dependence_sizes.py``). Both drawn laws make the pair symmetric about its mean, which is more than equal
-    exceedance correlations: a rejection can also come from skewness in one series alone. Raw returns with a leverage
-    effect are asymmetric whatever shocks do; to ask about shocks, filter them by an asymmetric GARCH. Do not use it to
-    compare episodes; that is `tail_equality_test`.
+    **Robustness.** The statistic needs no distribution and no constant volatility, but few rows make it: at one
+    standard deviation a sample of 1250 has some 50 a tail, and :math:`\chi^2` is poor there (sizes under GARCH-t
+    margins with DCC: ``benchmarks/dependence_sizes.py``). Both drawn laws make the pair symmetric about its mean,
+    which is more than equal exceedance correlations: a rejection can also come from skewness in one series alone. Raw
+    returns with a leverage effect are asymmetric whatever shocks do; to ask about shocks, filter them by an
+    asymmetric GARCH. Do not use it to compare episodes; that is `tail_equality_test`.
 
     Raises
     ------
@@ -428,8 +429,8 @@ def hong_tu_zhou_test(
         if row.min() < FEWEST_OBSERVED:
             tail = "above" if row[0] <= row[1] else "below minus"
             raise DataError(
-                f"{pair.names[0]!r} and {pair.names[1]!r} are both {tail} {c:g} standard deviations on {int(row.min())} "
-                f"rows; {FEWEST_OBSERVED} are needed. Use a lower threshold or a longer sample."
+                f"{pair.names[0]!r} and {pair.names[1]!r} are both {tail} {c:g} standard deviations on "
+                f"{int(row.min())} rows; {FEWEST_OBSERVED} are needed. Use a lower threshold or a longer sample."
             )
     detail: dict[str, Any] = {}
     for c, rho, row in zip(grid, found, counts, strict=True):
