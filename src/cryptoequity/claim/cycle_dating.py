@@ -158,9 +158,9 @@ class CycleDating(RuleDating):
         kept = (np.abs(np.expm1(moves)) >= self.rule.min_amplitude) & (signs * moves > 0.0)
         return np.where(kept, signs, 0).astype(np.int8)
 
-    def scaled(self) -> Floats:
+    def scaled(self, log_ratio: Floats | None = None) -> Floats:
         """Return the log move of the phase each reading lies in, NaN where no turn tells; (n,)."""
-        signs, moves = self.found
+        signs, moves = self.found if log_ratio is None else self.phase_of(log_ratio)
         return np.where(signs == 0, np.nan, moves)
 
     def moves(self) -> Floats:

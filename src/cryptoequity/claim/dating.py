@@ -197,7 +197,7 @@ class RuleDating:
         """Return the sign of the spell each reading belongs to, or 0; (n,)."""
         raise NotImplementedError
 
-    def scaled(self) -> Floats:
+    def scaled(self, log_ratio: Floats | None = None) -> Floats:
         """Return the intensity of each reading with its sign, NaN where the rule says nothing; (n,)."""
         raise NotImplementedError
 
@@ -210,6 +210,12 @@ class RuleDating:
         states = np.zeros(self.readings.dates.size, dtype=np.int8)
         states[:seen] = self.states(log_ratio[:seen])
         return states
+
+    def scaled_until(self, log_ratio: Floats, seen: int) -> Floats:
+        """Return `scaled` (n,) of the sample that ends with the first ``seen`` readings; NaN after them."""
+        scaled = np.full(self.readings.dates.size, np.nan)
+        scaled[:seen] = self.scaled(log_ratio[:seen])
+        return scaled
 
     def reprice(self, log_price: Floats) -> Floats:
         """Turn a relative log price path (T,) into log ratios by reading (n,), earnings held fixed."""
@@ -224,11 +230,18 @@ class RuleDating:
         With ``stop`` the sample ends before that session, and what stands after it is not read.
         """
         ratio = self.reprice(log_price)
-        if stop is None:
-            states = self.states(ratio)
-        else:
-            states = self.states_until(ratio, int(np.searchsorted(self.price_at, stop, side="left")))
+        states = self.states(ratio) if stop is None else self.states_until(ratio, self.seen(stop))
         return np.where(self.taken >= 0, states[self.taken], 0).astype(np.float64)
+
+    def intensity(self, log_price: Floats, stop: int | None = None) -> Floats:
+        """Return the signed intensity in force on the sessions under this path (T,), NaN where unknown; (T,)."""
+        ratio = self.reprice(log_price)
+        scaled = self.scaled(ratio) if stop is None else self.scaled_until(ratio, self.seen(stop))
+        return np.where(self.taken >= 0, scaled[self.taken], np.nan)
+
+    def seen(self, stop: int) -> int:
+        """Return how many readings are of a session before ``stop``."""
+        return int(np.searchsorted(self.price_at, stop, side="left"))
 
     def dummy(self, log_price: Floats) -> Floats:
         """Return 1 on the sessions inside a spell dated from this path (T,), 0 outside; (T,)."""
@@ -319,10 +332,16 @@ class Dating(RuleDating):
         still[seen:] = still[max(seen - 1, 0)]
         return self.states(still)
 
-    def scaled(self) -> Floats:
+    def scaled(self, log_ratio: Floats | None = None) -> Floats:
         """Return Δ_t / sd{Δ_s : s < t} by reading, NaN in the warm-up; (n,)."""
-        scaled: Floats = scale_moves(self.readings.log_ratio, self.base, self.clock, float(self.rule.min_history))
+        path = self.readings.log_ratio if log_ratio is None else log_ratio
+        scaled: Floats = scale_moves(path, self.base, self.clock, float(self.rule.min_history))
         return scaled
+
+    def scaled_until(self, log_ratio: Floats, seen: int) -> Floats:
+        """Return `scaled` (n,); a move reads nothing after its date."""
+        del seen
+        return self.scaled(log_ratio)
 
     def moves(self) -> Floats:
         """Return Δ_t, in log points; (n,)."""

@@ -179,25 +179,28 @@ class ExplosiveDating(RuleDating):
         """The statistic on the readings' own path."""
         return explosive_path(self.readings.log_ratio[:: self.rule.step], self.rule)
 
+    def of_path(self, log_ratio: Floats | None) -> tuple[Explosive, int]:
+        """Return the statistic of a path, or of the readings' own, and the number of readings."""
+        if log_ratio is None:
+            return self.found, self.readings.dates.size
+        return explosive_path(log_ratio[:: self.rule.step], self.rule), log_ratio.size
+
     def states(self, log_ratio: Floats | None = None) -> States:
         """Return the sign of the spell each reading belongs to, or 0; (n,)."""
         rule = self.rule
-        if log_ratio is None or log_ratio is self.readings.log_ratio:
-            found, size = self.found, self.readings.dates.size
-        else:
-            found, size = explosive_path(log_ratio[:: rule.step], rule), log_ratio.size
+        found, size = self.of_path(log_ratio)
         with np.errstate(invalid="ignore"):
             flags = np.where(found.bsadf > found.critical, found.sign, 0.0).astype(np.int8)
         clock = np.arange(flags.size, dtype=np.float64)
         kept = keep_spells(flags, clock, 1.0, float(rule.min_length), float(rule.merge), rule.real_time)
         return cast(States, hold(kept, rule.step, size))
 
-    def scaled(self) -> Floats:
+    def scaled(self, log_ratio: Floats | None = None) -> Floats:
         """Return the signed excess of BSADF over its critical value, NaN before the first window; (n,)."""
-        found = self.found
+        found, size = self.of_path(log_ratio)
         excess = found.sign * np.fmax(found.bsadf - found.critical, 0.0)
         excess[np.isnan(found.bsadf)] = np.nan
-        return cast(Floats, hold(excess, self.rule.step, self.readings.dates.size))
+        return cast(Floats, hold(excess, self.rule.step, size))
 
     def moves(self) -> Floats:
         """Return the move since the start of the window behind each supremum, in log points; (n,)."""

@@ -15,7 +15,7 @@ from ..estimation.params import Array
 from ..estimation.results import TestResult
 from .coverage import Coverage, check_coverage
 from .level import Level, LevelWorld, find_break, level_draws
-from .pipeline import Draws, PairFit, Pipeline, Redating
+from .pipeline import UNDATED, Draws, PairFit, Pipeline, Redating
 from .plan import Plan
 from .rerating import ReRating
 from .statistics import correlation
@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 MIN_SESSIONS = 250
+SAME_PATH = 1e-6  # log points by which the series of a rule and the plan's columns may differ
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,10 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Headline:
-    """The bootstrap of one window: statistics of the data, of the draws, and what was fitted."""
+    """The bootstrap of one window: statistics of the data, of the draws, and what was fitted.
+
+    ``undated`` counts the draws whose episodes could not be dated again; they have no contrast.
+    """
 
     pipeline: Pipeline = field(repr=False)
     statistics: dict[str, float]
@@ -69,6 +73,7 @@ class Headline:
     pairs: dict[tuple[int, ...], PairFit] = field(repr=False)
     coverage: Coverage
     index: pd.DatetimeIndex = field(repr=False)
+    undated: int = 0
 
     def pvalue(self, name: str, side: str = "upper") -> float:
         """Bootstrap p-value of a statistic."""
@@ -180,11 +185,14 @@ def _signed(episodes: ReRating, index: pd.DatetimeIndex, guard: str) -> Array:
 def _redating(plan: Plan, prices: pd.DataFrame, window: pd.DataFrame) -> Redating | None:
     if not plan.episodes.by_data:
         return None
+    dating = plan.episodes.dating
     days = plan.episodes.index
-    valuation = plan.episodes.definition == "valuation"
-    how = ": ReRating.from_valuation(..., prices=(tech, market))." if valuation else "."
+    how = "."
+    if plan.episodes.of_multiples:
+        how = f": ReRating.from_{plan.episodes.definition}(..., prices=(tech, market))."
     tech, market = str(plan.tech), str(plan.market)  # the plan refuses a rule without both
-    observed = prices[[tech, market]].reindex(days)
+    read = [tech, market] if dating.relative else [tech]
+    observed = prices[read].reindex(days)
     missing = observed.isna()
     if missing.to_numpy().any():
         column = str(observed.columns[missing.any()][0])
@@ -199,9 +207,24 @@ def _redating(plan: Plan, prices: pd.DataFrame, window: pd.DataFrame) -> Redatin
             "the sessions of the returns and of the episodes differ: date the episodes from the tech and market "
             f"columns of the prices passed here, on the equity's sessions{how}"
         )
-    ratio = np.log(observed[tech].to_numpy(float) / observed[market].to_numpy(float))
+    if plan.episodes.of_multiples:
+        plan.episodes.need_earnings()  # without it drawn prices would be taken for multiples
+    ratio = np.log(observed[tech].to_numpy(float))
+    if dating.relative:
+        ratio = np.log(observed[tech].to_numpy(float) / observed[market].to_numpy(float))
+    dated_from = dating.readings.log_ratio
+    gap = dating.reprice(ratio) - dated_from
+    # adjusted prices may differ by a factor, which no rule sees
+    gap = np.abs(gap - np.median(gap))
+    if gap.max() > SAME_PATH:
+        raise DataError(
+            f"the episodes '{plan.episodes.name}' were dated from other series than {' and '.join(map(repr, read))}: "
+            f"the log ratios differ by up to {gap.max():.2g}, most on {dating.readings.dates[int(np.argmax(gap))]}. "
+            f"Draws would be dated from other series than the data were; date both from the prices passed here{how}"
+        )
     columns = list(window.columns)
-    return Redating(plan.episodes.dating, ratio, int(place[0]), columns.index(tech), columns.index(market))
+    second = columns.index(market) if dating.relative else -1
+    return Redating(dating, ratio, int(place[0]), columns.index(tech), second)
 
 
 def headline(
@@ -246,7 +269,8 @@ def headline(
     pipeline = replace(pipeline, warm={key: pair.optimum for key, pair in pairs.items()})
     results = map_draws(pipeline, spawn(seed, plan.draws), n_jobs=n_jobs, progress=progress, label=label)
     draws = Draws({name: np.array([one[name] for one in results]) for name in observed})
-    return Headline(pipeline, observed, draws, pairs, coverage, sessions_of(window))
+    undated = sum(UNDATED in one for one in results)
+    return Headline(pipeline, observed, draws, pairs, coverage, sessions_of(window), undated)
 
 
 def headline_pair(main: Headline) -> Pipeline:

@@ -175,6 +175,12 @@ class MarkovDating(RuleDating):
         """Fit the chain to the sampled changes of a path (n,)."""
         return fit_states(100.0 * np.diff(log_ratio[:: self.rule.step]), self.rule, warm)
 
+    def of_path(self, log_ratio: Floats | None) -> tuple[Floats, MarkovStates]:
+        """Return a path, or the readings' own, and the chain fitted to it."""
+        if log_ratio is None:
+            return self.readings.log_ratio, self.found
+        return log_ratio, self.fit(log_ratio, self.found.theta)
+
     def spread(self, values: Floats | States, size: int) -> Floats | States:
         """Spread values by change, (m,), over readings (n,): smoothed ones back to the change's start, else forward."""
         step = self.rule.step
@@ -205,24 +211,21 @@ class MarkovDating(RuleDating):
 
     def states(self, log_ratio: Floats | None = None) -> States:
         """Return the sign of the spell each reading belongs to, or 0; (n,)."""
-        if log_ratio is None:
-            path, found = self.readings.log_ratio, self.found
-        else:
-            path, found = log_ratio, self.fit(log_ratio, self.found.theta)
+        path, found = self.of_path(log_ratio)
         return cast(States, self.spread(self.signs(path, found), path.size))
 
-    def scaled(self) -> Floats:
+    def scaled(self, log_ratio: Floats | None = None) -> Floats:
         """Return the signed probability of the episodes' regime; NaN before the first change; (n,).
 
         Inside a spell it has the spell's sign, elsewhere that of the change.
         """
-        path = self.readings.log_ratio
-        signs = self.signs(path, self.found).astype(np.float64)
+        path, found = self.of_path(log_ratio)
+        signs = self.signs(path, found).astype(np.float64)
         if self.rule.switching == "mean":
-            signed = self.found.probability
+            signed = found.probability
         else:
             own = np.sign(np.diff(path[:: self.rule.step]))
-            signed = self.found.probability * np.where(signs != 0.0, signs, own)
+            signed = found.probability * np.where(signs != 0.0, signs, own)
         out = np.array(self.spread(signed, path.size), dtype=np.float64)
         out[: 1 if self.rule.probability == "smoothed" else self.rule.step] = np.nan
         return out

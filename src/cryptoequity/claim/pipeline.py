@@ -14,12 +14,13 @@ import numpy as np
 from ..correlation.dcc import DCC
 from ..correlation.likelihood import CorrelationLikelihood
 from ..correlation.spec import climb_correlation
+from ..errors import ConvergenceError, DataError
 from ..estimation.bootstrap import standardize_shocks
 from ..estimation.optimize import Optimum
 from ..estimation.parallel import map_draws, spawn
 from ..estimation.params import Array
 from ..kernels.dcc import dcc_whiten, pair_score
-from .dating import Dating
+from .dating import RuleDating
 from .statistics import (
     beta_interaction,
     contrast,
@@ -33,7 +34,9 @@ from .world import NullWorld, residuals
 if TYPE_CHECKING:
     from .headline import Headline
 
-__all__ = ["Draws", "Extra", "PairFit", "Pipeline", "Redating", "attach", "fit_pair", "own_world"]
+UNDATED = "draws whose episodes could not be dated"
+
+__all__ = ["UNDATED", "Draws", "Extra", "PairFit", "Pipeline", "Redating", "attach", "fit_pair", "own_world"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +69,12 @@ class Redating:
 
     Attributes
     ----------
-    dating : the rule on its own calendar of D days. path : (D,) observed log(tech / market).
+    dating : the rule on its own calendar of D days. path : (D,) observed log(tech / market), or log(tech).
     first : position of the first tested session on that calendar; the path up to it stays as observed.
-    tech, market : columns of the world.
+    tech, market : columns of the world; ``market`` is −1 for a rule that reads tech alone.
     """
 
-    dating: Dating
+    dating: RuleDating
     path: Array = field(repr=False)
     first: int
     tech: int
@@ -79,14 +82,23 @@ class Redating:
 
     def signed(self, returns: Array) -> Array:
         """Episode sign (T,): +1, 0, −1 on the tested window under drawn percent ``returns`` (T, N)."""
+        stop = self.first + returns.shape[0]
+        return self.dating.signed(self.drawn(returns), stop)[self.first : stop]
+
+    def intensity(self, returns: Array) -> Array:
+        """Signed intensity in force (T,), NaN where the rule says nothing, under drawn percent ``returns`` (T, N)."""
+        stop = self.first + returns.shape[0]
+        return self.dating.intensity(self.drawn(returns), stop)[self.first : stop]
+
+    def drawn(self, returns: Array) -> Array:
+        """Path (D,) with the drawn window in its place; after the window no news: the ratio stays where it ended."""
         path = self.path.copy()
         stop = self.first + returns.shape[0]
-        moves = np.cumsum(returns[:, self.tech] - returns[:, self.market]) / 100.0
+        moves = returns[:, self.tech] if self.market < 0 else returns[:, self.tech] - returns[:, self.market]
         anchor = path[self.first - 1] if self.first else 0.0
-        path[self.first : stop] = anchor + moves
-        # after the window the rule sees no news: the ratio stays where it ended
+        path[self.first : stop] = anchor + np.cumsum(moves) / 100.0
         path[stop:] = path[stop - 1]
-        return self.dating.signed(path)[self.first : stop]
+        return path
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +158,13 @@ class Pipeline:
     def __call__(self, seed: np.random.SeedSequence) -> dict[str, float]:
         """Statistics of one draw."""
         returns = self.world.draw(np.random.default_rng(seed))
-        signed = self.signed if self.redating is None else self.redating.signed(returns)
+        if self.redating is None:
+            return self.measure(returns, self.signed)
+        try:
+            signed = self.redating.signed(returns)
+        except (DataError, ConvergenceError):
+            # without episodes no contrast is defined; the draw is counted, not left out
+            return {**self.measure(returns, np.zeros(returns.shape[0])), UNDATED: 1.0}
         return self.measure(returns, signed)
 
     def measure(self, returns: Array, signed: Array) -> dict[str, float]:
