@@ -185,7 +185,7 @@ def joint_pvalue(observed: Array, null: Array) -> float:
     for k in range(pooled.shape[1]):
         ranks[:, k] = count - np.searchsorted(np.sort(pooled[:, k]), pooled[:, k], side="left")
     least = ranks.min(axis=1)
-    return float(np.sum(least <= least[0])) / count
+    return float(np.mean(least <= least[0]))
 
 
 def varies(
