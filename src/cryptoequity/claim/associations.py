@@ -154,7 +154,7 @@ def lagged_drivers(
             raise DataError(
                 f"driver {name!r} is constant ({values[0]:g}) over the tested sessions: it explains nothing."
             )
-        root = float(adfuller(values, regression="c", autolag="BIC", result_object=False)[1])
+        root = _unit_root(values)
         if root > UNIT_ROOT:
             warnings.warn(
                 f"driver {name!r}: a unit root is not rejected over the tested sessions (augmented Dickey-Fuller "
@@ -164,6 +164,14 @@ def lagged_drivers(
                 stacklevel=2,
             )
     return read.set_axis(window, axis=0).astype(float)
+
+
+def _unit_root(values: Array) -> float:
+    """P-value of the augmented Dickey-Fuller test with a constant."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # that a tuple becomes a record: both are read
+        found: Any = adfuller(values, regression="c", autolag="BIC")
+    return float(found.pvalue if hasattr(found, "pvalue") else found[1])
 
 
 def share_taken(main: Headline, label: str, level: float = 0.95) -> tuple[float, float, float]:
