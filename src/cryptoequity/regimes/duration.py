@@ -8,26 +8,24 @@ A Markov chain forgets how long a regime has lasted: its durations are geometric
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..correlation.named_covariance import named_covariance
-from ..errors import BoundaryWarning, ConvergenceError, ConvergenceWarning, DataError, SpecError, check_option
+from ..errors import SpecError, check_option
 from ..estimation.params import Array
-from ..estimation.results import Estimate, FitMixin
-from ..volatility import EGARCH, GARCH, Margins, fit_margins
-from ..volatility.margins import residual_arrays
+from ..estimation.results import FitMixin
+from ..volatility import EGARCH, GARCH, Margins
+from .chain import Chain
 from .duration_chain import DurationChain, DurationLikelihood, climb_durations
 from .fit import RegimeFit, draw_states
 from .gaussian import GaussianEmission
 from .rsdc import RSDCLikelihood
-from .spec import RegimeSpec, check_columns, estimate_regimes, reorder
-from .stored import found_for, taken
+from .spec import RegimeSpec, check_columns, estimate_regimes
+from .two_step import estimate_correlations, margins_of
 
 __all__ = ["DurationDependence", "DurationFit"]
 
@@ -247,7 +245,20 @@ class DurationDependence(RegimeSpec):
         DataError : data that cannot be used. ConvergenceError : every start is degenerate.
         """
         if self.densities == "correlation":
-            return self._fit_correlation(data, margins, starts, rng, cov_type, hac_lags, strict)
+            data = margins_of(data, margins, cov_type, strict)
+            return estimate_correlations(
+                self,
+                data,
+                (self._chain(len(data.std_resid)), None),
+                build=self._correlations,
+                climb=climb_durations,
+                result=DurationFit,
+                starts=starts,
+                rng=rng,
+                cov_type=cov_type,
+                hac_lags=hac_lags,
+                strict=strict,
+            )
         if margins is not None or isinstance(data, Margins):
             raise SpecError("densities='covariance' is of returns; use densities='correlation' for margins.")
         frame = check_columns(data, what="returns")
@@ -281,53 +292,9 @@ class DurationDependence(RegimeSpec):
         assert isinstance(fit, DurationFit)
         return fit
 
-    def _fit_correlation(
-        self, data: Any, margins: Any, starts: int, rng: Any, cov_type: str, hac_lags: int | None, strict: bool
-    ) -> DurationFit:
-        check_option("cov_type", cov_type, ("robust", "hac", "classic"))
-        if not isinstance(data, Margins):
-            data = fit_margins(
-                check_columns(data, what="returns", min_obs=250), margins, cov_type=cov_type, strict=strict
-            )
-        elif margins is not None:
-            raise SpecError("margins= is for returns; the data passed are fitted margins already.")
-        if len(data.names) < 2:
-            raise DataError(f"a correlation needs two columns; there is only {data.names[0]!r}.")
-        z, volatility = residual_arrays(data)
-        index = data.std_resid.index
+    def _correlations(self, z: Array, names: tuple[str, ...], chain: Chain) -> DurationCorrelations:
+        student = self.dist == "t"
         emission = GaussianEmission(
-            z, data.names, self.k, mean="zero", scale="unit", student=self.dist == "t", order_by="correlation"
+            z, names, self.k, mean="zero", scale="unit", student=student, order_by="correlation"
         )
-        lik = DurationCorrelations(emission, self._chain(len(index)))
-        own = tuple(f"{fit.name}.{name}" for fit in data.fits for name in fit.estimate.names)
-        known = found_for(self, (*own, *lik.layout.names))
-        if known is not None:
-            if known.first is not None:
-                lik = DurationCorrelations(emission, replace(lik.chain, initial=known.first))
-            estimate = taken(known, lik, -float(np.log(volatility).sum()))
-            theta = estimate.theta[-lik.layout.size :]
-            return DurationFit(self, estimate, theta, lik, index, data.names, known.starts, None, margins=data)
-        optimum, tried = climb_durations(lik, starts, rng)
-        optimum = reorder(lik, optimum)
-        names, theta, cov = named_covariance(
-            lik,  # type: ignore[arg-type]
-            optimum,
-            data,
-            cov_type=cov_type,
-            target_noise="none",
-            lags=hac_lags,
-        )
-        bounded = tuple(name for name, value in zip(names, np.diag(cov), strict=True) if np.isnan(value))
-        loglik = float(lik.infer(optimum.theta).loglik.sum() - np.log(volatility).sum())
-        estimate = Estimate(names, theta, cov, loglik, len(index), theta.size, cov_type, optimum, bounded)
-        if not optimum.converged:
-            if strict:
-                raise ConvergenceError(optimum.reason)
-            warnings.warn(f"{self.name}: {optimum.reason}", ConvergenceWarning, stacklevel=4)
-        if bounded:
-            warnings.warn(
-                f"{self.name}: on the bound or not identified, no standard error: {', '.join(bounded)}",
-                BoundaryWarning,
-                stacklevel=4,
-            )
-        return DurationFit(self, estimate, optimum.theta, lik, index, data.names, tuple(tried), None, margins=data)
+        return DurationCorrelations(emission, chain)

@@ -20,7 +20,7 @@ from .chain import Chain
 from .checks import density_checks, normal_quantiles, rosenblatt
 from .emission import Emission
 from .gaussian import GaussianEmission
-from .likelihood import Inference, RegimeLikelihood, Start
+from .likelihood import Inference, RegimeLikelihood, Start, replicated
 from .stored import (
     Found,
     decode,
@@ -131,17 +131,12 @@ class RegimeFit(FitMixin):
     @property
     def n_best_replicated(self) -> int:
         """Climbs from different starts that reached the best log-likelihood, within 1e-4; one alone proves little."""
-        ends = [start.end for start in self.starts if start.end is not None]
-        if ends:
-            return sum(end > max(ends) - 1e-4 for end in ends)
-        optimum = self.estimate.optimum
-        return 0 if optimum is None else round(optimum.agreement * self.n_climbs)
+        return replicated(self.starts)[0]
 
     @property
     def n_climbs(self) -> int:
         """Starts that were climbed to the end."""
-        ends = sum(start.end is not None for start in self.starts)
-        return ends or (self.spec.climbs(len(self.starts)) if self.starts else 0)
+        return replicated(self.starts)[1]
 
     # --- probabilities
 

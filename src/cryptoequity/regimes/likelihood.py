@@ -9,6 +9,7 @@ counted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -21,7 +22,7 @@ from ..kernels.regime import regime_filter, regime_smoother, regime_viterbi, sta
 from .chain import Chain
 from .emission import Emission, Integers
 
-__all__ = ["Inference", "RegimeLikelihood", "Start", "climb_regimes", "expectation", "run_em"]
+__all__ = ["Inference", "RegimeLikelihood", "Start", "climb_regimes", "expectation", "replicated", "run_em"]
 
 SHORT = 12  # EM iterations of every start before the best are kept
 RUNGS, MIDDLE = 4, 10  # times, and more iterations each time, of the better half
@@ -354,6 +355,12 @@ def _ascend(lik: RegimeLikelihood, tried: list[Start], keep: int, tol: float) ->
         if near in more:
             climb(near, more[near])
     return optima, causes
+
+
+def replicated(tried: Sequence[Start]) -> tuple[int, int]:
+    """Climbs that reached the best log-likelihood, and climbs."""
+    ends = [start.end for start in tried if start.end is not None]
+    return sum(end > max(ends) - SAME for end in ends), len(ends)
 
 
 def _at(tried: list[Start], top: float) -> list[int]:

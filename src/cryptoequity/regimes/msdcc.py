@@ -5,27 +5,21 @@ r"""Markov-switching DCC: correlations that move within regimes and jump between
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
-from ..correlation.named_covariance import named_covariance
-from ..correlation.spec import _check_collinear
-from ..errors import BoundaryWarning, ConvergenceError, ConvergenceWarning, DataError, SpecError, check_option
+from ..errors import check_option
 from ..estimation.params import Array
-from ..estimation.results import Estimate
-from ..volatility import EGARCH, GARCH, Margins, fit_margins
-from ..volatility.margins import residual_arrays
+from ..volatility import EGARCH, GARCH, Margins
 from .chain import Chain
 from .msdcc_fit import MSDCCFit
 from .recursion_search import climb_recursions
-from .rsdc import margin_names
-from .spec import RegimeSpec, check_columns, make_chain, reorder
-from .stored import found_for, taken
+from .spec import RegimeSpec, make_chain
 from .switching_dcc import METHODS, SWITCHING, DccRegimes, SwitchingDCCLikelihood
+from .two_step import estimate_correlations, margins_of
 
 __all__ = ["MSDCC"]
 
@@ -121,52 +115,18 @@ class MSDCC(RegimeSpec):
         ------
         DataError : fewer than two columns, or data that cannot be used. ConvergenceError : every start is degenerate.
         """
-        check_option("cov_type", cov_type, ("robust", "hac", "classic"))
-        if not isinstance(data, Margins):
-            frame = check_columns(data, what="returns", min_obs=250)
-            data = fit_margins(frame, margins, cov_type=cov_type, strict=strict)
-        elif margins is not None:
-            raise SpecError("margins= is for returns; the data passed are fitted margins already.")
-        if len(data.names) < 2:
-            raise DataError(f"a correlation needs two columns; there is only {data.names[0]!r}.")
-        _check_collinear(data)
-        z, volatility = residual_arrays(data)
-        index = data.std_resid.index
-        chain, lagged = make_chain(self, index, drivers)
-        lik = self.likelihood(z, data.names, chain)
-        jacobian = -float(np.log(volatility).sum())
-        known = found_for(self, (*margin_names(data), *lik.layout.names))
-        if known is not None:
-            if known.first is not None:
-                lik = self.likelihood(z, data.names, replace(chain, initial=known.first))
-            theta = known.estimate.theta[-lik.layout.size :]
-            lik.settle(theta)
-            estimate = taken(known, lik, jacobian)
-            return MSDCCFit(self, estimate, theta, lik, index, data.names, known.starts, lagged, margins=data)
-        optimum, tried = climb_recursions(lik, starts, rng, keep=self.climbs(starts))
-        optimum = reorder(lik, optimum)
-        lik.settle(optimum.theta)
-        # the stack reads a model by what it needs of it, which this likelihood offers
-        names, theta, cov = named_covariance(
-            lik,  # type: ignore[arg-type]
-            optimum,
+        data = margins_of(data, margins, cov_type, strict)
+        return estimate_correlations(
+            self,
             data,
+            make_chain(self, data.std_resid.index, drivers),
+            build=self.likelihood,
+            climb=climb_recursions,
+            result=MSDCCFit,
+            starts=starts,
+            rng=rng,
             cov_type=cov_type,
-            target_noise="none",
-            lags=hac_lags,
+            hac_lags=hac_lags,
+            strict=strict,
+            keep=self.climbs(starts),
         )
-        bounded = tuple(name for name, value in zip(names, np.diag(cov), strict=True) if np.isnan(value))
-        loglik = float(lik.infer(optimum.theta).loglik.sum()) + jacobian
-        estimate = Estimate(names, theta, cov, loglik, len(index), theta.size, cov_type, optimum, bounded)
-        if not optimum.converged:
-            if strict:
-                raise ConvergenceError(optimum.reason)
-            warnings.warn(f"{self.name}: {optimum.reason}", ConvergenceWarning, stacklevel=3)
-        own = [name for name in bounded if name in lik.layout.names]
-        if own:
-            warnings.warn(
-                f"{self.name}: on the bound or not identified, no standard error: {', '.join(own)}",
-                BoundaryWarning,
-                stacklevel=3,
-            )
-        return MSDCCFit(self, estimate, optimum.theta, lik, index, data.names, tuple(tried), lagged, margins=data)

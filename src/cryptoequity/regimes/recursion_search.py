@@ -15,7 +15,7 @@ from ..errors import ConvergenceError, SpecError
 from ..estimation.optimize import Optimum, maximize
 from ..estimation.params import Array
 from .chain import Chain
-from .likelihood import RegimeLikelihood, Start
+from .likelihood import RegimeLikelihood, Start, replicated
 
 __all__ = ["Recursions", "RecursiveLikelihood", "chain_start", "climb_recursions"]
 
@@ -76,25 +76,33 @@ def climb_recursions(
         reason = lik.weakness(optimum.theta)
         path = np.array([float(lik.evaluate(theta, 0)[0].sum()), optimum.loglik])
         tried.append(Start(optimum.theta, flat, path, reason))
-    alive = sorted((one for one in tried if np.isfinite(one.loglik)), key=lambda one: -one.loglik)
+    alive = sorted((at for at, one in enumerate(tried) if np.isfinite(one.loglik)), key=lambda at: -tried[at].loglik)
     if not alive:
         causes = "; ".join(sorted({one.reason for one in tried}))
         raise ConvergenceError(f"all {len(tried)} starts ended in a degenerate solution: {causes}.")
-    lik.settle(alive[0].theta)
-    heights: list[float] = []
+    lik.settle(tried[alive[0]].theta)
+    climbed: list[tuple[float, float]] = []  # heights of short climbs and where the long one from there ended
     optima: list[Optimum] = []
     sound: list[Optimum] = []
-    for one in alive:
-        # two short climbs at the same height are one
-        if any(abs(one.loglik - other) <= 1e-6 * (1.0 + abs(other)) for other in heights):
+    for at in alive:
+        one = tried[at]
+        # two short climbs at the same height are one, and end where it does
+        met = [end for height, end in climbed if abs(one.loglik - height) <= 1e-6 * (1.0 + abs(height))]
+        if met:
+            tried[at] = replace(one, end=met[0] if np.isfinite(met[0]) else None)
             continue
-        heights.append(one.loglik)
-        optima.append(maximize(lik, [one.theta], tol=tol, max_iter=500))
-        if not lik.weakness(optima[-1].theta):
-            sound.append(optima[-1])
-        # data of one regime send the best starts to a second one that is never visited: then the next have their turn
         if len(optima) >= keep and sound:
-            break
+            # of the rest only those that met a climb on the way count. Data of one regime send the best starts to a
+            # second one that is never visited: then the next have their turn
+            continue
+        optima.append(maximize(lik, [one.theta], tol=tol, max_iter=500))
+        reason = lik.weakness(optima[-1].theta)
+        if reason:
+            tried[at] = replace(one, reason=reason)
+        else:
+            sound.append(optima[-1])
+            tried[at] = replace(one, end=optima[-1].loglik)
+        climbed.append((one.loglik, -np.inf if reason else optima[-1].loglik))
     if not sound:
         causes = "; ".join(sorted({lik.weakness(one.theta) for one in optima}))
         raise ConvergenceError(
@@ -108,7 +116,8 @@ def climb_recursions(
         if before is None or lik.best_first is None or np.argmax(before) == np.argmax(lik.best_first):
             break
         best = maximize(lik, [best.theta], tol=tol, max_iter=500)
-    agreement = sum(one.loglik > best.loglik - 1e-4 for one in sound) / len(optima)
+    reached, climbs = replicated(tried)
+    agreement = reached / climbs
     return replace(best, agreement=agreement, evaluations=sum(one.evaluations for one in optima)), tried
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any, ClassVar
@@ -11,15 +10,17 @@ import numpy as np
 import pandas as pd
 
 from ..data.checks import check_returns
-from ..errors import BoundaryWarning, ConvergenceError, ConvergenceWarning, DataError, SpecError, check_option
-from ..estimation.inference import free_part, sandwich, spread
+from ..errors import DataError, SpecError, check_option
+from ..estimation.inference import sandwich, spread
 from ..estimation.optimize import Optimum
 from ..estimation.params import Array
 from ..estimation.results import Estimate
 from .chain import INITIAL, Chain
 from .emission import Emission
 from .fit import RegimeFit
+from .identification import identified_part, without_negative
 from .likelihood import RegimeLikelihood, Start, climb_regimes
+from .remarks import remark_on_search
 from .stored import found_for, remember, taken
 
 __all__ = ["RegimeSpec", "estimate_regimes", "make_chain", "reorder", "spec_from_dict"]
@@ -221,16 +222,7 @@ def estimate_regimes(
     estimate = Estimate(
         lik.layout.names, optimum.theta, cov, loglik, lik.nobs, lik.layout.size, cov_type, optimum, bounded
     )
-    if not optimum.converged:
-        if strict:
-            raise ConvergenceError(optimum.reason)
-        warnings.warn(f"{spec.name}: {optimum.reason}", ConvergenceWarning, stacklevel=4)
-    if bounded:
-        warnings.warn(
-            f"{spec.name}: on the bound or not identified, no standard error: {', '.join(bounded)}",
-            BoundaryWarning,
-            stacklevel=4,
-        )
+    remark_on_search(spec.name, optimum, tried, bounded, strict=strict)
     return result(spec, estimate, optimum.theta, lik, index, names, tuple(tried), lagged, **extra)
 
 
@@ -245,11 +237,11 @@ def regime_covariance(
     size = lik.layout.size
     if cov_type == "none":
         return np.full((size, size), np.nan), ()
-    part = free_part(lik, optimum)
+    part = identified_part(lik, optimum)
     if cov_type == "opg":
         inner = np.asarray(np.linalg.inv(part.score.T @ part.score), np.float64)
     else:
         inner = sandwich(part.hessian, part.score, cov_type, hac_lags)
-    cov = spread(inner, part.jacobian)
+    cov = without_negative(spread(inner, part.jacobian))
     bounded = tuple(name for name, sd in zip(lik.layout.names, np.diag(cov), strict=True) if np.isnan(sd))
     return cov, bounded
