@@ -4,8 +4,9 @@
     python benchmarks/naive_rates.py --quick     # a smoke run, prints only
 
 Worlds are `cryptoequity.World`: daily prices from 2016 to January 2025, GARCH margins, t(6) shocks, the press episodes.
-Tests see the window from 23 March 2020, and are run as papers run them: on rolling or filtered correlations, with standard errors of a few lags, or on raw returns as if they were independent. A two-sided test counts
-when it rejects in the claim's direction. Result: ``benchmarks/results/naive_rates.csv``.
+Tests see the window from 23 March 2020, and are run as papers run them: on rolling or filtered correlations, with
+standard errors of a few lags, or on raw returns as if they were independent. A two-sided test counts when it rejects
+in the claim's direction. Result: ``benchmarks/results/naive_rates.csv``.
 """
 
 from __future__ import annotations
