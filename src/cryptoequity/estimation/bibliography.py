@@ -703,6 +703,68 @@ _BIBLIOGRAPHY = {
         "Regression Analysis}, journal={Annals of Statistics}, volume={14}, number={4}, pages={1261--1295}, "
         "year={1986}}"
     ),
+    "longinsolnik2001": (
+        "@article{longinsolnik2001, author={Longin, Fran{\\c c}ois and Solnik, Bruno}, title={Extreme "
+        "Correlation of International Equity Markets}, journal={Journal of Finance}, volume={56}, number={2},"
+        " pages={649--676}, year={2001}}"
+    ),
+    "angchen2002": (
+        "@article{angchen2002, author={Ang, Andrew and Chen, Joseph}, title={Asymmetric Correlations of "
+        "Equity Portfolios}, journal={Journal of Financial Economics}, volume={63}, number={3}, "
+        "pages={443--494}, year={2002}}"
+    ),
+    "hongtuzhou2007": (
+        "@article{hongtuzhou2007, author={Hong, Yongmiao and Tu, Jun and Zhou, Guofu}, title={Asymmetries in "
+        "Stock Returns: Statistical Tests and Economic Evaluation}, journal={Review of Financial Studies}, "
+        "volume={20}, number={5}, pages={1547--1581}, year={2007}}"
+    ),
+    "rosenbaum1961": (
+        "@article{rosenbaum1961, author={Rosenbaum, S.}, title={Moments of a Truncated Bivariate Normal "
+        "Distribution}, journal={Journal of the Royal Statistical Society B}, volume={23}, number={2}, "
+        "pages={405--408}, year={1961}}"
+    ),
+    "coles1999": (
+        "@article{coles1999, author={Coles, Stuart and Heffernan, Janet and Tawn, Jonathan}, "
+        "title={Dependence Measures for Extreme Value Analyses}, journal={Extremes}, volume={2}, number={4}, "
+        "pages={339--365}, year={1999}}"
+    ),
+    "poonrockingertawn2004": (
+        "@article{poonrockingertawn2004, author={Poon, Ser-Huang and Rockinger, Michael and Tawn, Jonathan}, "
+        "title={Extreme Value Dependence in Financial Markets: Diagnostics, Models, and Financial "
+        "Implications}, journal={Review of Financial Studies}, volume={17}, number={2}, pages={581--610}, "
+        "year={2004}}"
+    ),
+    "bormannschienle2020": (
+        "@article{bormannschienle2020, author={Bormann, Carsten and Schienle, Melanie}, title={Detecting "
+        "Structural Differences in Tail Dependence of Financial Time Series}, journal={Journal of Business "
+        "and Economic Statistics}, volume={38}, number={2}, pages={380--392}, year={2020}}"
+    ),
+    "can2023": (
+        "@article{can2023, author={Can, Sami Umut and Einmahl, John H. J. and Laeven, Roger J. A.}, "
+        "title={Two-Sample Testing for Tail Copulas with an Application to Equity Indices}, journal={Journal "
+        "of Business and Economic Statistics}, year={2023}}"
+    ),
+    "jlassi2023": (
+        "@article{jlassi2023, author={Jlassi, Nabila Boukef and Jeribi, Ahmed and Lahiani, Amine and "
+        "Mefteh-Wali, Salma}, title={Subsample Analysis of Stock Market--Cryptocurrency Returns Tail "
+        "Dependence: A Copula Approach for the Tails}, journal={Finance Research Letters}, volume={58}, "
+        "pages={104056}, year={2023}}"
+    ),
+    "leemykland2008": (
+        "@article{leemykland2008, author={Lee, Suzanne S. and Mykland, Per A.}, title={Jumps in Financial "
+        "Markets: A New Nonparametric Test and Jump Dynamics}, journal={Review of Financial Studies}, "
+        "volume={21}, number={6}, pages={2535--2563}, year={2008}}"
+    ),
+    "berger1982": (
+        "@article{berger1982, author={Berger, Roger L.}, title={Multiparameter Hypothesis Testing and "
+        "Acceptance Sampling}, journal={Technometrics}, volume={24}, number={4}, pages={295--300}, "
+        "year={1982}}"
+    ),
+    "clopperpearson1934": (
+        "@article{clopperpearson1934, author={Clopper, C. J. and Pearson, E. S.}, title={The Use of "
+        "Confidence or Fiducial Limits Illustrated in the Case of the Binomial}, journal={Biometrika}, "
+        "volume={26}, number={4}, pages={404--413}, year={1934}}"
+    ),
 }
 
 
