@@ -76,8 +76,8 @@ class DrawStore:
         run = _digest(_run_of(plan, data_sha256))
         if store.run != run:
             raise DataError(
-                f"the store holds draws of run {store.run[:12]}, this is {run[:12]}: plan, data or version differ; pass "
-                "a folder, in which every run has a place of its own."
+                f"the store holds draws of run {store.run[:12]}, this is {run[:12]}: plan, data or version differ; "
+                "pass a folder, in which every run has a place of its own."
             )
         return store
 
