@@ -294,6 +294,8 @@ def connectedness_contrast_test(
     for where, fit in zip(("inside", "outside"), fits, strict=True):
         if fit.radius >= 1.0:
             reasons.append(f"the autoregression {where} is not stationary (largest root {fit.radius:.4f}).")
+    if detail["spells"] == 1:
+        reasons.append("The episodes are one spell: any single change of the connectedness near it looks like this.")
     words = {"greater": "higher inside", "less": "lower inside", "two-sided": "different inside"}[alternative]
     return ConnectednessContrast(
         "Connectedness inside and outside the episodes",

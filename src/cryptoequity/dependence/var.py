@@ -130,9 +130,10 @@ def moving_average(coefficients: Array, horizon: int) -> Array:
     lags, size = coefficients.shape[0], coefficients.shape[1]
     out = np.zeros((horizon, size, size))
     out[0] = np.eye(size)
-    for h in range(1, horizon):
-        for k in range(1, min(h, lags) + 1):
-            out[h] += coefficients[k - 1] @ out[h - k]
+    with np.errstate(over="ignore", invalid="ignore"):  # an explosive system; `decompose` refuses what overflows
+        for h in range(1, horizon):
+            for k in range(1, min(h, lags) + 1):
+                out[h] += coefficients[k - 1] @ out[h - k]
     return out
 
 
