@@ -618,18 +618,22 @@ def test_circularity_shows_where_the_intensity_comes_from():
     price = pd.Series(np.exp(tech.cumsum()), index)
     episodes = ReRating.from_relative_strength(price, price * 0 + 1, horizon=63)
     got = episodes.diagnose_circularity(returns)
-    assert list(got.columns) == ["volatility", "move", "share", "nobs"]
-    assert got.share["tech"] > 0.5 > 0.1 > got.share["other"]
-    assert got.move["tech"] > 0.7
-    assert got.volatility["tech"] > 0.2
+    table = got.to_frame()
+    assert list(table.columns) == ["volatility", "move", "share", "pvalue", "level", "nobs"]
+    assert got["share"]["tech"] > 0.5 > 0.1 > got["share"]["other"]
+    assert table.level.to_dict() == {"tech": "high", "other": "none"}
+    assert got["pvalue"]["tech"] < 0.01
+    assert got.level == got.label == got.stated == "high"
+    assert not got.understated
+    assert got["move"]["tech"] > 0.7
+    assert got["volatility"]["tech"] > 0.2
     x = episodes.driver(index)
     v = returns.tech.pow(2).rolling(63).mean().pow(0.5)
-    assert got.volatility["tech"] == pytest.approx(x.corr(v))
-    assert got.nobs["tech"] == (x.notna() & v.notna()).sum()
-    pd.testing.assert_frame_equal(episodes.diagnose_circularity(returns.tech), got.loc[["tech"]])
-    assert (
-        episodes.diagnose_circularity(returns * 100)[["volatility", "share"]] - got[["volatility", "share"]]
-    ).abs().max().max() < 1e-8
+    assert got["volatility"]["tech"] == pytest.approx(x.corr(v))
+    assert got["nobs"]["tech"] == (x.notna() & v.notna()).sum()
+    pd.testing.assert_frame_equal(episodes.diagnose_circularity(returns.tech).to_frame(), table.loc[["tech"]])
+    scaled = episodes.diagnose_circularity(returns * 100).to_frame()
+    assert (scaled[["volatility", "share"]] - table[["volatility", "share"]]).abs().max().max() < 1e-8
     with pytest.raises(DataError, match="'tech' have 1 missing"):
         episodes.diagnose_circularity(returns.where(returns.tech != tech[5]))
     with pytest.raises(SpecError, match="window=1"):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from ..errors import DataError, SpecError
+from ..errors import CryptoEquityWarning, DataError, SpecError
 from ..estimation.bootstrap import pvalue
 from ..estimation.optimize import Optimum
 from ..estimation.parallel import map_draws, spawn
 from ..estimation.params import Array
 from ..estimation.results import TestResult
+from .circularity import same_series_notes
 from .coverage import Coverage, check_coverage
 from .level import Level, LevelWorld, find_break, level_draws
 from .pipeline import UNDATED, Draws, PairFit, Pipeline, Redating
@@ -240,6 +242,8 @@ def headline(
 ) -> Headline:
     """Fit the null world on ``window`` and run the full pipeline on the data and on every draw."""
     coverage = check_coverage(plan.episodes, sessions_of(window))
+    for note in same_series_notes(plan, window):
+        warnings.warn(note, CryptoEquityWarning, stacklevel=3)
     needed = [plan.crypto, plan.equity]
     for name in (plan.tech, plan.market, *(() if minimal else (*plan.placebos, plan.large))):
         if name is not None and name not in needed:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cryptoequity.claim.circularity import explain_driver
+from cryptoequity.claim.circularity import Circularity, explain_driver
 from cryptoequity.claim.dating import Readings, RuleDating, log_relative, price_positions, whole_days
 from cryptoequity.claim.record import (
     FORMAT,
@@ -24,7 +24,7 @@ from cryptoequity.claim.record import (
     spell_from_record,
     spell_to_record,
 )
-from cryptoequity.claim.rerating_rules import RULES, Circularity, DatedByRule, rule_of
+from cryptoequity.claim.rerating_rules import RULES, DatedByRule, Stated, rule_of
 from cryptoequity.claim.spells import (
     Spell,
     days_of,
@@ -85,7 +85,7 @@ class ReRating(DatedByRule):
     dated: tuple[Spell, ...]
     readings: Readings | None
     real_time: bool
-    circularity: Circularity
+    circularity: Stated
 
     def __post_init__(self) -> None:
         check_option("definition", self.definition, DEFINITIONS)
@@ -164,7 +164,7 @@ class ReRating(DatedByRule):
         spells: pd.DataFrame | Iterable[Sequence[object]],
         *,
         name: str = "dates",
-        circularity: Circularity = "none",
+        circularity: Stated = "none",
     ) -> ReRating:
         """Return the episodes given as (start, end) or (start, end, sign), or a frame with these columns.
 
@@ -322,13 +322,13 @@ class ReRating(DatedByRule):
             "kappa": (agree - chance) / (1.0 - chance) if chance < 1.0 else float("nan"),
         }
 
-    def diagnose_circularity(self, returns: pd.Series | pd.DataFrame, window: int = 63) -> pd.DataFrame:
+    def diagnose_circularity(self, returns: pd.Series | pd.DataFrame, window: int = 63) -> Circularity:
         """Measure how far the intensity is a statement about the returns that are to be tested.
 
         With x_t the `driver`, v_t the realised volatility of an asset over ``window`` sessions and m_t the
         size of its return over the same sessions, one row an asset: ``volatility`` = corr(x_t, v_t),
         ``move`` = corr(x_t, m_t), ``share`` = R² of x_t on (1, v_t, m_t), the share of Var(x) the asset
-        explains, and ``nobs``.
+        explains, its ``pvalue`` among all rotations of x_t, a ``level``, and ``nobs``.
 
         Parameters
         ----------
@@ -336,10 +336,15 @@ class ReRating(DatedByRule):
             Returns by session, without gaps.
         window : int
             Sessions, at least 2.
+
+        Returns
+        -------
+        Circularity
         """
         frame = returns.to_frame() if isinstance(returns, pd.Series) else returns
         driver = self.driver(cast(pd.DatetimeIndex, frame.index))
-        return explain_driver(driver.to_numpy(), frame, window)
+        table = explain_driver(driver.to_numpy(), frame, window)
+        return Circularity(self.name, self.circularity, table, int(window))
 
     # --- other dates, same lengths
 

@@ -26,9 +26,9 @@ from cryptoequity.claim.markov_dating import MarkovDating, MarkovRule
 from cryptoequity.claim.record import Choice
 from cryptoequity.errors import SpecError, check_option
 
-__all__ = ["RULES", "Circularity", "DatedByRule", "rule_of"]
+__all__ = ["RULES", "DatedByRule", "Stated", "rule_of"]
 
-Circularity: TypeAlias = Literal["none", "low", "high"]
+Stated: TypeAlias = Literal["none", "low", "high"]
 Prices: TypeAlias = "tuple[pd.Series, pd.Series] | pd.Series | None"
 
 SLOW = 182  # days over which expected earnings move enough that a change of the multiple is not a return
@@ -84,7 +84,7 @@ class DatedByRule:
         definition: str,
         rule: Any,
         readings: Readings,
-        circularity: Circularity,
+        circularity: Stated,
         extra: Mapping[str, Choice] | None = None,
     ) -> Self:
         """Apply ``rule`` to ``readings``: what the constructors by rule and `redate` share.
