@@ -161,7 +161,9 @@ class Dose:
         time = np.flatnonzero(known).astype(float)
         time = (time - time.mean()) / time.std()
         out["dose.stcc"] = _studentized(own * flat)
-        out["dose.dstcc"] = _studentized((own - time * float(time @ own) / own.size) * flat)
+        rest = own - time * float(time @ own) / own.size
+        if float(rest @ rest) > 1e-16 * own.size:  # a dose that is time leaves rounding, which has no score
+            out["dose.dstcc"] = _studentized(rest * flat)
         return out
 
 

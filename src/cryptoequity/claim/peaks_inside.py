@@ -135,7 +135,8 @@ def peaks_inside(
 ) -> Evidence:
     """Evidence on H2p; see the module.
 
-    The p-value is the larger of the two shares': both must reject (intersection–union, so no adjustment is due). The
+    The p-value is that of the share of the highest days: the count of maxima takes six values, and with episodes that
+    cover two fifths of a sample it rejects next to nothing whatever is true. Its own p-value is reported. The
     estimate is the share of the highest days inside beyond the share of all days inside. Beside the bootstrap stand
     circular shifts of fixed episodes, for these shares and for the statistics of `correlation_peaks_test`.
 
@@ -198,7 +199,7 @@ def peaks_inside(
         test = correlation_peaks_test(pd.Series(main.main.path, main.index), pd.Series(dummy, main.index))
         for name, row in test.parts.iterrows():
             detail[f"circular shift, {name} pvalue"] = float(row["pvalue"])
-    p = float(np.maximum(pieces["peaks.maxima"], pieces["peaks.days"]))
+    p = pieces["peaks.days"]
     dated = "episodes re-dated" if main.pipeline.redating is not None else "episodes fixed"
     nan = math.nan
     return Evidence(
@@ -209,7 +210,7 @@ def peaks_inside(
         p,
         nan,
         nobs,
-        f"largest p of: {extra.count} highest maxima inside, highest {extra.highest:.0%} of days inside; full-pipeline "
+        f"share of the highest {extra.highest:.0%} of days inside, {extra.count} highest maxima beside it; full-pipeline "
         f"bootstrap, {len(main.draws)} draws, {dated}",
         main.coverage.share,
         main.coverage.spells,
@@ -221,24 +222,24 @@ def peaks_inside(
 def judge_peaks_inside(one: Evidence, adjusted: float, *, alpha: float) -> tuple[str, str]:
     """Verdict on H2p and its reason.
 
-    *supported*: both shares reject (the p-value is the larger one). *inconclusive*: anything else that was
-    computed; where all maxima inside would not have rejected the count is a description, and the sentence says so.
-    *not testable*: too few separated maxima. Never *contradicted*: maxima elsewhere do not show that there is no rise.
+    *supported*: the highest days lie inside more often than in worlds without an effect, and the share of the
+    maxima inside is larger than that of all days. *inconclusive*: anything else that was computed; where even all
+    maxima inside would not have rejected, the sentence says that their count is a description. *not testable*: too few
+    separated maxima. Never *contradicted*: maxima elsewhere do not show that there is no rise.
     """
     if math.isnan(one.pvalue):
         return "not testable", one.reason or "the statistic cannot be computed on this sample."
     d = one.detail
     text = (
-        f"{d['maxima inside']} of the {d['maxima']} highest maxima inside (p = {d['maxima pvalue']:.3f}), "
-        f"{d['share of the highest days inside']:.0%} of the highest days against "
-        f"{d['share of all days inside']:.0%} of all days (p = {d['highest days pvalue']:.3f})"
+        f"{d['share of the highest days inside']:.0%} of the highest days inside against "
+        f"{d['share of all days inside']:.0%} of all days (p = {adjusted:.3f}); {d['maxima inside']} of the "
+        f"{d['maxima']} highest maxima inside (p = {d['maxima pvalue']:.3f})"
     )
-    if adjusted <= alpha:
-        return "supported", f"{text}."
     least = d["pvalue were all maxima inside"]
     if least > alpha:
-        return "inconclusive", (
-            f"descriptive only: {text}; even {d['maxima']} of {d['maxima']} inside would have p = {least:.3f}, because "
-            "the episodes cover so much of the sample."
-        )
-    return "inconclusive", f"{text}: not more than worlds without any effect show."
+        text += f", a description: even {d['maxima']} of {d['maxima']} would have p = {least:.3f}"
+    if adjusted > alpha:
+        return "inconclusive", f"{text}: not more than worlds without any effect show."
+    if d["maxima inside"] <= d["maxima"] * d["share of all days inside"]:
+        return "inconclusive", f"{text}: the highest days are inside, the separate maxima are not."
+    return "supported", f"{text}."
