@@ -4,6 +4,7 @@ import dataclasses
 import datetime as dt
 import json
 import re
+import tomllib
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 import cryptoequity as ce
 from claim.worlds import prices_of, sample
+from cryptoequity.claim.recipes import Recipe, episodes_record, read_episodes, recipe_of, rules
+from cryptoequity.claim.toml import toml_text
 
 PRESS = ce.ReRating.press()
 LIST = ce.ReRating.from_dates([("2021-01-04", "2021-06-30", 1)], name="list")
@@ -223,6 +226,213 @@ def test_arguments_win_over_the_file(toml):
 
 def test_a_file_can_say_none(toml):
     assert ce.Plan.from_toml(toml(SHORT + 'break_date = "none"\n[episodes]\npress = true')).break_date is None
+
+
+# --- recipes
+
+RECIPES = """
+tech = "TECH"
+market = "MARKET"
+
+[episodes]
+rule = "relative-strength"
+tech = "TECH"
+market = "MARKET"
+horizon = 63
+min_history = 100
+
+[dose]
+rule = "relative-strength"
+tech = "TECH"
+market = "MARKET"
+min_history = 100
+
+[[alternatives]]
+press = true
+
+[[alternatives]]
+years = [2020, 2024]
+
+[[alternatives]]
+spells = [[2021-01-04, 2021-06-30, 1], ["2022-01-03", "2022-06-30", 0]]
+name = "own"
+circularity = "low"
+
+[[alternatives]]
+rule = "relative-strength"
+tech = "SMALL"
+market = "MARKET"
+min_history = 100
+"""
+PAIR = 'crypto = "COIN"\nequity = "SMALL"\n'
+
+
+@pytest.fixture(scope="module")
+def prices():
+    return prices_of(sample(600, 1))
+
+
+def test_a_file_with_recipes_is_dated_on_the_prices(toml, prices):
+    made = ce.Plan.from_toml(toml(PAIR + RECIPES), prices=prices)
+    options = {"horizon": 63, "min_history": 100}
+    assert made.episodes == ce.ReRating.from_relative_strength(prices["TECH"], prices["MARKET"], **options)
+    assert made.dose.by_data
+    assert [one.definition for one in made.alternatives] == ["press", "press", "dates", "relative-strength"]
+    own = made.alternatives[2]
+    assert (own.name, own.circularity, [spell.sign for spell in own.dated]) == ("own", "low", [1, 0])
+    with pytest.raises(
+        ce.SpecError, match=r"\[episodes\]: rule 'relative-strength' is dated from prices: pass prices="
+    ):
+        ce.Plan.from_toml(toml(PAIR + RECIPES))
+
+
+def test_the_hash_is_of_the_recipe_not_of_the_prices(toml, prices):
+    path = toml(PAIR + RECIPES)
+    early, late = (ce.Plan.from_toml(path, prices=part) for part in (prices.iloc[:500], prices))
+    assert early.episodes != late.episodes
+    assert early.sha256 == late.sha256
+    assert early.on(prices) == late
+    other = toml(PAIR + RECIPES.replace("horizon = 63", "horizon = 64"))
+    assert ce.Plan.from_toml(other, prices=prices).sha256 != late.sha256
+    # a default written out is the same choice
+    said = toml(PAIR + RECIPES.replace("horizon = 63", "horizon = 63\nlag = 1\nquantile = 0.70"))
+    assert ce.Plan.from_toml(said, prices=prices).sha256 == late.sha256
+    column = toml(PAIR + RECIPES.replace('tech = "SMALL"', 'tech = "TECH"'))
+    assert ce.Plan.from_toml(column, prices=prices).sha256 != late.sha256
+
+
+def test_a_plan_without_recipes_does_not_turn_on_prices(prices, dated):
+    for one in (plan(), plan(episodes=dated, tech="TECH", market="MARKET")):
+        assert one.on(prices) is one
+
+
+def test_what_is_made_from_dated_episodes_has_no_recipe(prices):
+    made = Recipe("relative-strength", "TECH", "MARKET").date(prices, "SMALL")
+    assert recipe_of(made) == Recipe("relative-strength", "TECH", "MARKET", (("lag", 1),))
+    moved = made.shift(made.index, 5)
+    assert recipe_of(moved) is recipe_of(made.redate(prices["SMALL"], prices["MARKET"])) is None
+
+
+def test_every_rule_of_the_library_has_recipes():
+    assert {"relative-strength", "valuation"} <= set(rules())
+
+
+def test_valuations_are_dated_from_multiples():
+    prices, multiples = ce.load_sample("step"), ce.load_multiples("step")
+    recipe = Recipe.from_dict(
+        {"rule": "valuation", "tech": "TECH_PE", "market": "MARKET_PE", "prices": ["TECH", "MARKET"], "lag": "2W"}
+    )
+    made = recipe.date(prices, "SMALL_TECH", multiples)
+    assert made == ce.ReRating.from_valuation(
+        multiples["TECH_PE"], multiples["MARKET_PE"], prices=(prices["TECH"], prices["MARKET"]), lag="2W"
+    )
+    own = ce.Plan(crypto="COIN", equity="SMALL_TECH", tech="TECH", market="MARKET", episodes=made)
+    assert own.on(prices) == own  # without multiples it stays as it was dated
+    assert own.on(prices, multiples.iloc[:-300]).sha256 == own.sha256
+    with pytest.raises(ce.DataError, match="reads multiples: pass multiples="):
+        recipe.date(prices, "SMALL_TECH")
+    with pytest.raises(ce.DataError, match="the multiples have no column 'TECH_PE'"):
+        recipe.date(prices, "SMALL_TECH", multiples.rename(columns={"TECH_PE": "other"}))
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ({"rule": "moon", "tech": "A", "market": "B"}, "rule='moon'"),
+        ({"rule": "relative-strength"}, "name the column it reads"),
+        ({"rule": "relative-strength", "tech": "A"}, "market=None must be the name of a column"),
+        ({"rule": "relative-strength", "tech": 1, "market": "B"}, "tech=1 must be the name of a column"),
+        ({"rule": "relative-strength", "tech": "A", "market": "B", "colour": 1}, "the option='colour'|'colour'"),
+        ({"rule": "relative-strength", "tech": "A", "market": "B", "prices": ["A", "B"]}, "takes no prices"),
+        ({"rule": "valuation", "tech": "A", "market": "B", "prices": ["A"]}, "must be two columns"),
+        ({"rule": "relative-strength", "press": True}, "must hold one of"),
+        ({"press": True, "name": "x"}, r"\[episodes\]='name'"),
+        ({"record": 1}, "record must be the JSON text"),
+        ({}, "it has nothing"),
+    ],
+)
+def test_records_that_are_refused(record, words, prices):
+    with pytest.raises(ce.SpecError, match=words):
+        read_episodes(record, "[episodes]", prices=prices, sessions="SMALL")
+
+
+def test_columns_that_cannot_be_dated(prices):
+    recipe = Recipe("relative-strength", "TECH", "MARKET")
+    with pytest.raises(ce.DataError, match="the prices have no column 'TECH'"):
+        recipe.date(prices.drop(columns="TECH"), "SMALL")
+    holed = prices.copy()
+    holed.iloc[300, holed.columns.get_loc("TECH")] = np.nan
+    with pytest.raises(ce.DataError, match="1 values that are missing"):
+        recipe.date(holed, "SMALL")
+    with pytest.raises(ce.DataError, match="have no common day"):
+        recipe.date(prices.assign(TECH=np.nan), "SMALL")
+    # a younger column shortens the history the rule sees, as it shortens the sample
+    young = prices.copy()
+    young.iloc[:100, young.columns.get_loc("TECH")] = np.nan
+    assert recipe.date(young, "SMALL").index[0] == prices.index[100]
+
+
+# --- writing TOML
+
+
+def test_a_plan_is_written_and_read_back(toml, prices):
+    made = ce.Plan.from_toml(toml(PAIR + RECIPES), prices=prices)
+    for one in (made, plan(), plan(**OTHER), plan(break_date=None), plan(alternatives=(PRESS, LIST, RULE))):
+        back = ce.Plan.from_toml(toml(one.to_toml()), prices=prices)
+        assert back == one
+        assert back.sha256 == one.sha256
+    assert 'rule = "relative-strength"' in made.to_toml()
+    assert "readings" not in made.to_toml()
+
+
+def test_a_dated_plan_survives_json_with_its_recipes(toml, prices):
+    made = ce.Plan.from_toml(toml(PAIR + RECIPES), prices=prices)
+    back = ce.Plan.from_json(made.to_json())
+    assert back == made
+    assert back.sha256 == made.sha256
+    assert back.on(prices) == made
+    content = json.loads(made.to_json())
+    content["episodes"]["recipe"]["rule"] = "valuation"
+    with pytest.raises(ce.DataError, match="the record says rule 'valuation', its episodes are of 'relative-strength'"):
+        ce.Plan.from_dict(content)
+
+
+def test_episodes_are_written_in_the_plainest_way_that_reads_back():
+    events = ce.ReRating.from_events(
+        pd.DataFrame({"date": ["2021-02-01"]}), index=pd.bdate_range("2021-01-01", periods=99)
+    )
+    cases = {
+        "press": PRESS,
+        "years": ce.ReRating.press(years=(2022,)),
+        "spells": LIST,
+        "record": events,
+    }
+    for kind, one in cases.items():
+        record = episodes_record(one)
+        assert kind in record
+        assert read_episodes(record, "[episodes]") == one
+    assert "record" in episodes_record(RULE)
+
+
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
+cells = texts | st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(
+    st.dictionaries(texts.filter(bool), cells | st.lists(cells, max_size=3), max_size=4),
+    st.dictionaries(texts.filter(bool), cells, max_size=3),
+    st.lists(st.dictionaries(texts.filter(bool), cells, max_size=3), min_size=1, max_size=2),
+)
+@settings(max_examples=120, deadline=None)
+def test_toml_is_what_the_standard_library_reads(plain, table, tables):
+    content = {**plain, "table of": table, "tables-of": tables}
+    assert tomllib.loads(toml_text(content)) == content
+
+
+@pytest.mark.parametrize("value", [None, float, "\ud800"])
+def test_toml_has_no_form_for_it(value):
+    with pytest.raises(ce.SpecError):
+        toml_text({"a": value})
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+import cryptoequity as ce
 from claim.worlds import fitted
-from cryptoequity.estimation.parallel import map_draws, spawn
+from cryptoequity.estimation.parallel import FailedDraw, map_draws, recording, spawn
 
 
 def numbers(seeds):
@@ -78,6 +79,97 @@ def test_errors_reach_the_caller(backend, n_jobs):
 def test_progress_leaves_numbers_alone_and_standard_output_clean(capsys):
     assert map_draws(lambda k: k + 1, range(10), progress=True) == list(range(1, 11))
     assert capsys.readouterr().out == ""
+
+
+# --- draws that fail
+
+
+def odd(k):
+    if k % 7 == 3:
+        raise ValueError(f"draw {k} went wrong")
+    return {"x": float(k), "rows": np.full((2, 2), k), "pair": (k, [True, 2.0])}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_recorded_failures_leave_nan_in_the_shape_of_a_result(backend, n_jobs):
+    failures = []
+    with joblib.parallel_config(backend=backend):
+        out = map_draws(odd, range(20), n_jobs=n_jobs, chunk=3, on_error="record", failures=failures)
+    assert [one.error for one in failures] == [f"ValueError: draw {k} went wrong" for k in (3, 10, 17)]
+    assert np.isnan(out[3]["x"])
+    assert_array_equal(out[10]["rows"], np.full((2, 2), np.nan))
+    assert np.isnan([out[17]["pair"][0], *out[17]["pair"][1]]).all()
+    assert out[4]["pair"] == (4, [True, 2.0])
+
+
+def test_failures_need_a_place():
+    with pytest.raises(ce.SpecError, match=r"pass failures=\[\]"):
+        map_draws(odd, range(20), on_error="record")
+    with pytest.raises(ce.SpecError, match="on_error='ignore'"):
+        map_draws(odd, range(20), on_error="ignore")
+
+
+def test_when_every_draw_fails_there_is_no_result():
+    with pytest.raises(ce.ConvergenceError, match=r"all 2 draws of 'draws' failed, the first with: ValueError: draw 3"):
+        map_draws(odd, [3, 10], on_error="record", failures=[])
+
+
+def test_results_nan_cannot_stand_for():
+    with pytest.raises(ce.ConvergenceError, match=r"1 of 2 draws.*NaN cannot stand for a result of type str"):
+        map_draws(lambda k: "text" if k else odd(3), [0, 1], on_error="record", failures=[])
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError, SystemExit])
+def test_what_ends_a_run_is_no_failed_draw(stop):
+    def end(k):
+        raise stop
+
+    with pytest.raises(stop):
+        map_draws(end, [1], on_error="record", failures=[])
+
+
+class Ledger:
+    """Takes note of what it is told."""
+
+    def __init__(self, known=()):
+        self.known, self.kept, self.closed = dict(known), {}, []
+
+    def recall(self, label, fn, tasks):
+        return label, {k: v for k, v in self.known.items() if k < len(tasks)}
+
+    def keep(self, handle, results):
+        self.kept.update(results)
+
+    def close(self, handle, count, failed):
+        self.closed.append((handle, count, failed))
+
+
+def test_a_ledger_gives_what_is_known_and_takes_the_rest():
+    with recording(Ledger({1: -1, 2: -2})) as ledger:
+        assert map_draws(lambda k: k, range(5), label="a") == [0, -1, -2, 3, 4]
+    assert ledger.kept == {0: 0, 3: 3, 4: 4}
+    assert ledger.closed == [("a", 5, {})]
+    map_draws(lambda k: k, range(5))
+    assert len(ledger.closed) == 1
+
+
+def test_a_ledger_records_failures_unless_told_not_to():
+    with recording(Ledger()) as ledger:
+        assert np.isnan(map_draws(odd, range(5))[3]["x"])
+        with pytest.raises(ValueError, match="draw 3"):
+            map_draws(odd, range(5), on_error="raise")
+    assert ledger.closed == [("draws", 5, {3: FailedDraw("ValueError: draw 3 went wrong")})]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_loops_within_a_draw_report_to_no_ledger(n_jobs):
+    def outer(k):
+        return sum(map_draws(lambda j: j * k, range(3)))
+
+    with joblib.parallel_config(backend="threading"), recording(Ledger()) as ledger:
+        assert map_draws(outer, range(4), n_jobs=n_jobs) == [0, 3, 6, 9]
+    assert [count for _, count, _ in ledger.closed] == [4]
 
 
 # --- the real pipeline
