@@ -168,12 +168,12 @@ def test_size_under_garch_with_a_contemporaneous_correlation(how, leader, lead):
     # in the second world crypto leads, and it is asked whether equity does
     rng = np.random.default_rng(6)
     p = []
-    for _ in range(150):
+    for _ in range(100):
         c, e = garch(rng, 300, rho=0.6, lead=lead).T
         test = lead_lag_test(c, e, filter=None, leader=leader, pvalue=how, draws=19, max_lag=3, rng=rng)
         p.append(test.pvalue)
     rejected = int(np.sum(np.array(p) <= 0.10))
-    low, high = stats.binom.ppf([0.001, 0.999], 150, 0.10)
+    low, high = stats.binom.ppf([0.001, 0.999], 100, 0.10)
     assert low <= rejected <= high
 
 
@@ -199,14 +199,14 @@ def test_the_covariance_between_the_closes_moves_to_the_next_day(night):
 def test_an_overlap_looks_like_a_lead_and_the_bound_sees_through_it():
     rng = np.random.default_rng(8)
     naive, bound, second, none = [], [], [], []
-    for _ in range(120):
+    for _ in range(90):
         c, e = hours(rng, 500, volatility=0.5)
         naive.append(lead_lag_test(c, e, filter=None, pvalue="asymptotic", max_lag=1).pvalue)
         second.append(lead_lag_test(c, e, filter=None, pvalue="asymptotic", max_lag=3, first_lag=2).pvalue)
         test = crypto_leads_test(c, e)
         bound.append(test.pvalue)
         none.append(test.detail["p-value without overlap"])
-    low, high = stats.binom.ppf([0.0005, 0.9995], 120, 0.10)
+    low, high = stats.binom.ppf([0.0005, 0.9995], 90, 0.10)
     assert np.mean(np.array(naive) <= 0.10) > 0.4
     assert np.mean(np.array(none) <= 0.10) > 0.4
     assert np.sum(np.array(bound) <= 0.10) <= high
@@ -273,12 +273,12 @@ def test_intervals_cover(estimator, world):
     if world == "garch":  # correlations of returns are below those of their shocks when volatilities differ
         truth = float(np.mean([np.corrcoef(garch(rng, 4000).T)[0, 1] for _ in range(10)]))
     covered = 0
-    for _ in range(150):
+    for _ in range(100):
         u = rng.standard_normal((400, 2))
         c, e = garch(rng, 400).T if world == "garch" else (u[:, 0], 0.5 * u[:, 0] + np.sqrt(0.75) * u[:, 1])
         low, high = estimator(c, e).conf_int(0.10)
         covered += low <= truth <= high
-    assert 0.81 <= covered / 150 <= 0.97
+    assert 0.81 <= covered / 100 <= 0.97
 
 
 def test_results_are_complete():
