@@ -6,7 +6,7 @@ import numpy as np
 
 from . import kernel
 
-__all__ = ["regime_distances", "regime_moments", "regime_slopes"]
+__all__ = ["freedom_sums", "regime_distances", "regime_moments", "regime_slopes"]
 
 
 @kernel
@@ -44,6 +44,22 @@ def regime_moments(y, center, weights, total, first, second):
         for a in range(n):
             for b in range(a):
                 second[j, b, a] = second[j, a, b]
+
+
+@kernel
+def freedom_sums(d, weights, m):
+    """Sums over (T, k) of w log(1 + d/m), w d/(m + d) and w d(2m + d)/(m + d)^2, at m = nu - 2."""
+    logs = 0.0
+    first = 0.0
+    second = 0.0
+    for t in range(d.shape[0]):
+        for j in range(d.shape[1]):
+            w = weights[t, j]
+            share = d[t, j] / (m + d[t, j])
+            logs += w * np.log1p(d[t, j] / m)
+            first += w * share
+            second += w * share * (2.0 - share)
+    return logs, first, second
 
 
 @kernel
