@@ -11,7 +11,7 @@ import pandas as pd
 
 from cryptoequity.claim.rerating import ReRating, Side
 from cryptoequity.errors import SpecError
-from cryptoequity.table import Table, format_number
+from cryptoequity.table import Table
 
 __all__ = ["Overlap", "overlap_table"]
 
@@ -60,7 +60,7 @@ class Overlap:
         for i, name in enumerate(names):
             own = self.definitions.loc[name]
             cells = [
-                format_number(float((self.kappa if j > i else self.jaccard).to_numpy()[i, j]), 2) if i != j else "·"
+                _short(float((self.kappa if j > i else self.jaccard).to_numpy()[i, j])) if i != j else "·"
                 for j in range(len(names))
             ]
             rows.append((f"{i + 1} {name}", f"{own['coverage']:.0%}", str(int(own["spells"])), *cells))
@@ -145,3 +145,8 @@ def overlap_table(definitions: Iterable[ReRating], index: pd.DatetimeIndex, side
         index=names,
     )
     return Overlap(rows, pd.DataFrame(jaccard, names, names), pd.DataFrame(kappa, names, names), many, side)
+
+
+def _short(value: float) -> str:
+    """Two decimals, blank where undefined."""
+    return "" if np.isnan(value) else f"{value:.2f}"
