@@ -570,6 +570,42 @@ def test_rules_are_applied_to_the_prices_of_each_sample():
     assert made.episodes != rule
 
 
+def test_the_truth_is_that_of_the_episodes_and_sessions_a_plan_looks_at():
+    world = World.step(0.02, 0.40) + World.peaks(0.3)
+    stage = world.stage()
+    path = pd.Series(world_path.links(world.effects, stage)[:, 1, 0], stage.index)
+    years = ce.ReRating.press(years=[2020, 2022, 2024])
+    for episodes, first, last in ((years, "2020-03-23", "2025-01-29"), (PRESS, "2016-01-04", "2023-12-29")):
+        seen = path.loc[first:last]
+        inside = episodes.dummy(seen.index) == 1.0
+        wanted = seen[inside].mean() - seen[~inside].mean()
+        truth = world.truth_for(episodes=episodes, first=first, last=last)["H2"]
+        assert_allclose(truth["contrast"], wanted, atol=1e-9)
+    # a plan that ignores the step sees it in the contrast, and it is no effect
+    ignoring = Power.of(small_plan(), World.step(), []).truth["H2"]
+    assert ignoring["holds"] is False
+    assert ignoring["effect"] == 0.0
+    assert ignoring["contrast"] > 0.15
+    assert Power.of(small_plan(break_date="estimate"), World.step(), []).truth["H2"]["contrast"] == 0.0
+    with pytest.raises(SpecError, match="no session"):
+        world.truth_for(first="2025-01-28", last="2025-01-02")
+
+
+def test_what_a_rule_finds_is_the_claim_only_where_relative_strength_drives_the_correlation():
+    prices = World.nothing().simulate(1)
+    rule = ce.ReRating.from_relative_strength(prices["TECH"], prices["MARKET"])
+
+    def h2(world):
+        return world.truth_for(episodes=rule)["H2"]
+
+    assert h2(World.dose(0.15)) == {"holds": True, "effect": None, "contrast": None}
+    assert World.dose(0.15).truth["H2"]["holds"] is False  # not in the episodes of the press
+    assert h2(World.peaks(0.3)) == {"holds": None, "effect": None, "contrast": None}
+    assert h2(World.clusters())["holds"] == "mechanical"
+    assert h2(World.step())["contrast"] == 0.0
+    assert h2(World.persistent())["holds"] is False
+
+
 @pytest.mark.parametrize(
     ("make", "match"),
     [

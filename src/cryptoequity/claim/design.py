@@ -240,6 +240,10 @@ def _truth(plan: Plan, world: World) -> dict[str, dict[str, Any]]:
     own = [plan.crypto, plan.equity, plan.large, plan.market, *plan.altcoins, *plan.placebos]
     if any(name is not None and name not in COLUMNS for name in own):
         return {}
+    # an estimated break is looked for around the world's own
+    found = world.break_date if plan.break_date == "estimate" else plan.break_date
+    first = max(filter(None, (found, plan.start)), default=world.start)
+    last = min(filter(None, (plan.published, plan.end)), default=None)
     return world.truth_for(
         plan.crypto,
         plan.equity,
@@ -247,6 +251,9 @@ def _truth(plan: Plan, world: World) -> dict[str, dict[str, Any]]:
         market=plan.market,
         altcoins=plan.altcoins,
         placebos=plan.placebos,
+        episodes=plan.episodes,
+        first=first,
+        last=last,
     )
 
 

@@ -319,6 +319,9 @@ class World:
         market: str | None = "MARKET",
         altcoins: tuple[str, ...] = ("ALTCOIN",),
         placebos: tuple[str, ...] = ("GOLD",),
+        episodes: ReRating | None = None,
+        first: str | None = None,
+        last: str | None = None,
     ) -> dict[str, dict[str, Any]]:
         """What is true of each hypothesis when these columns are tested, plain JSON types.
 
@@ -326,6 +329,9 @@ class World:
         None where the world cannot say. ``contrast`` is what the plan's estimator converges to, in units of correlation
         and for H3 the Forbes–Rigobon bound; ``effect`` the same without whatever only imitates the claim. None where
         they differ from sample to sample.
+
+        ``episodes`` are those the test looks at, the world's own if None; ``first`` and ``last`` bound its sessions, from
+        the break to the end if None. Of episodes dated by a rule the dates are each sample's own.
         """
         for name in (crypto, equity, large, market, *altcoins, *placebos):
             if name is not None and name not in COLUMNS:
@@ -338,7 +344,14 @@ class World:
             "altcoins": altcoins,
             "placebos": placebos,
         }
-        return truths(self.effects, self.stage(), roles)
+        stage, looked = self.stage(), self.episodes if episodes is None else episodes
+        begin, end = first or self.break_date, last or self.end
+        view = Stage.of(stage.index, self.episodes if looked.by_data else looked, begin, self.level)
+        inside = np.asarray(stage.index <= pd.Timestamp(end))
+        view = replace(view, late=view.late & inside, signed=np.where(inside, view.signed, 0.0))
+        if not view.late.any():
+            raise SpecError(f"no session of the world lies between {begin} and {end}.")
+        return truths(self.effects, stage, view, roles, by_rule=looked.by_data)
 
     # --- drawing
 
