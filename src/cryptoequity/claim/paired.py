@@ -136,7 +136,9 @@ def dependent_correlations_test(
     Steiger's and Williams's tests need normal rows: joint fat tails raise the variance of a difference and both reject
     too often, more so when correlations persist. "hac" and "bootstrap" are right under fat tails and GARCH, and
     reject too often under a DCC with a + b near one, whose slow part their few lags and short blocks do not see; "dcc"
-    draws it. None is for a sample in which a correlation breaks. Sizes: ``benchmarks/dependent_correlations.py``.
+    draws it. Two-sided 5 %, T = 1000, joint t(5), DCC(.02, .97), rejections of a true null: Steiger and Williams 10 of
+    20 samples, "hac" and "bootstrap" 6 of 20, "dcc" 4 of 50 (``benchmarks/dependent_correlations.py``). None is for a
+    sample in which a correlation breaks.
 
     Examples
     --------

@@ -179,9 +179,11 @@ def best_sector_test(
     Notes
     -----
     Fat tails and GARCH are in the draws. Under a persistent correlation the blocks of "bootstrap" are too short to
-    carry it, and the set loses true members too often; "dcc" draws paths with the persistence of the data. Neither
-    is for a correlation that breaks inside the sample: cut it there. Sectors chosen by a look at their correlations
-    make the set too narrow; put in all that were looked at.
+    carry it; "dcc" draws paths with the persistence it estimates, which is less than the true one. Of four tied
+    sectors, T = 1000, t(5) shocks, the 95 % set lost one in 0 of 20 samples under constant correlations, and under
+    a DCC(.02, .97) in 13 of 20 with "bootstrap" and 10 of 50 with "dcc" (``benchmarks/dependent_correlations.py``):
+    a narrow set is weaker evidence than it says. Neither is for a correlation that breaks inside the sample. Sectors
+    chosen by a look at their correlations make the set too narrow; put in all that were looked at.
 
     Examples
     --------
