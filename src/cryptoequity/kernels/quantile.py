@@ -44,7 +44,7 @@ def _weighted(design: Floats, q: Floats, right: Floats) -> Floats:
     for j in range(width):
         for k in range(j):
             cross[k, j] = cross[j, k]
-    return np.linalg.solve(cross, side)
+    return np.linalg.solve(cross, side).astype(np.float64)
 
 
 @kernel
