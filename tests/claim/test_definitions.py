@@ -198,6 +198,7 @@ def test_prices_beside_prices_and_wrong_options_are_refused():
             maker(prices.tech, prices.market, lag=-1)
     for option, value, text in (
         ("step", 0, "step=0"),
+        ("step", "week", "step='week'"),
         ("window", 2, "window=2"),
         ("adf_lags", 1.5, "adf_lags=1.5"),
         ("level", 0.2, "level=0.2"),

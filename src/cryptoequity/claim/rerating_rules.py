@@ -24,6 +24,7 @@ from cryptoequity.claim.dating import (
 from cryptoequity.claim.explosive_dating import ExplosiveDating, ExplosiveRule
 from cryptoequity.claim.markov_dating import MarkovDating, MarkovRule
 from cryptoequity.claim.record import Choice
+from cryptoequity.claim.sampling import check_whole
 from cryptoequity.errors import SpecError, check_option
 
 __all__ = ["RULES", "DatedByRule", "Stated", "rule_of"]
@@ -285,12 +286,12 @@ class DatedByRule:
         DataError : series too short for the window, or that stand still.
         """
         readings = read_series_of(of, tech, market, prices)
-        every = (5 if of == "prices" else 1) if step is None else step
-        sampled = max(1, -(-readings.dates.size // max(1, int(every)))) if isinstance(every, (int, np.integer)) else 1
+        every = (5 if of == "prices" else 1) if step is None else check_whole("step", step, 1)
         rows = window
-        if rows is None:
-            rows = max(26, 252 // max(1, int(every))) if of == "prices" else 36
-            rows = rows if real_time else default_window(sampled)
+        if rows is None and real_time:
+            rows = max(26, 252 // every) if of == "prices" else 36
+        elif rows is None:
+            rows = default_window(-(-readings.dates.size // every))
         rule = ExplosiveRule(
             "sessions" if of == "prices" else "days",
             of,
