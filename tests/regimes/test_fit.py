@@ -48,7 +48,7 @@ def fit(sample):
 
 @pytest.fixture(scope="module")
 def student():
-    return MarkovCovariance(k=3, dist="t", mean="common").fit(draw(nu=6.0, seed=5)[0], starts=4, cov_type="none")
+    return MarkovCovariance(k=3, dist="t", mean="common").fit(draw(nu=6.0, seed=5)[0], starts=12, cov_type="none")
 
 
 @pytest.fixture(scope="module")

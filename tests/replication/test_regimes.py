@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cryptoequity.errors import BoundaryWarning
+from cryptoequity.errors import BoundaryWarning, ConvergenceWarning
 from cryptoequity.regimes.autoregression import MarkovAutoregression
 from cryptoequity.regimes.chain import Chain
 from cryptoequity.regimes.likelihood import RegimeLikelihood
@@ -177,8 +177,10 @@ def test_three_regimes_beat_the_published_local_optimum(series, oracle):
     case = oracle("regime_models")["cases"]["fedfunds_exog3"]
     _, y, x = build("fedfunds_exog", series)
     for rng in (0, 1):
-        with pytest.warns(BoundaryWarning, match=r"p\["):
+        # the top is found by one climb in some searches, and the fit says so
+        with pytest.warns((BoundaryWarning, ConvergenceWarning)) as said:
             fit = MarkovRegression(k=3).fit(y, x, rng=rng)
+        assert any(one.category is BoundaryWarning and "p[" in str(one.message) for one in said)
         assert fit.loglikelihood > case["best"] - 1e-4
     raw = published(fit, case)[0]
     # seven digits of nineteen parameters
