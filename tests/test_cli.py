@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import cryptoequity as ce
+import cryptoequity.claim.registration
 from cryptoequity import claim, cli
 from golden.small_verdict import small_verdict
 
@@ -18,10 +19,11 @@ from golden.small_verdict import small_verdict
 def planned(monkeypatch):
     """Runs that stop at the plan: every call of `test_claim` is kept, the answer is the small verdict."""
     calls = []
+    answer = small_verdict()  # before the test it calls is replaced
 
     def pretend(prices, plan, **options):
         calls.append((prices, plan, options))
-        return small_verdict()
+        return answer
 
     monkeypatch.setattr(claim, "test_claim", pretend)
     return calls
@@ -215,6 +217,126 @@ def test_interrupt_leaves_nothing(capsys, tmp_path, monkeypatch):
     code, out, err = run(capsys, "--sample", "step", "--out", tmp_path / "d")
     assert (code, out, err) == (130, "", "interrupted: nothing was written\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_interrupt_says_where_the_draws_are(capsys, tmp_path, monkeypatch):
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(claim, "test_claim", interrupted)
+    code, _, err = run(capsys, "--sample", "step", "--no-report", "--store", tmp_path / "s")
+    assert (code, err) == (130, f"interrupted: finished draws are in {tmp_path / 's'}; run this again to go on\n")
+
+
+# --- kept draws and registered plans
+
+BARE = ("--sample", "peaks", "--start", "2023-06-01", "--break-date", "none", "--draws", 19, "--no-report")
+
+
+def test_store_and_resume(capsys, tmp_path):
+    folder = tmp_path / "draws"
+    code, _, err = run(capsys, *BARE, "--store", folder, "--resume")
+    assert code == 2
+    assert "has no draws of plan" in err
+    first = run(capsys, *BARE, "--store", folder)
+    kept = sorted(path.name for path in folder.rglob("*.draws"))
+    assert (first[0], bool(kept)) == (0, True)
+    assert run(capsys, *BARE, "--store", folder, "--resume") == first
+    assert sorted(path.name for path in folder.rglob("*.draws")) == kept
+    # another number of draws goes on from the same draws
+    assert run(capsys, *BARE[:-2], 25, "--no-report", "--store", folder, "--resume")[0] == 0
+    code, _, err = run(capsys, *BARE, "--seed", 3, "--store", folder, "--resume")
+    assert code == 2
+    assert (
+        run(capsys, *BARE, "--resume")[2]
+        == "error: --resume goes on from kept draws: say where they are with --store.\n"
+    )
+
+
+def test_options_of_the_run_reach_the_test(capsys, planned, tmp_path):
+    run(
+        *(capsys, "--sample", "step", "--no-report", "--store", tmp_path, "--registration", "lock"),
+        *("--amendment", "a longer sample"),
+    )
+    assert planned[0][2] == {
+        "n_jobs": 1,
+        "progress": False,
+        "store": str(tmp_path),
+        "registration": "lock",
+        "amendment": "a longer sample",
+    }
+
+
+def command(capsys, *arguments):
+    code = cli.main(["plan", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_a_plan_is_written_registered_and_run(capsys, planned, csv, tmp_path):
+    columns = ("--crypto", "COIN", "--equity", "SMALL_TECH", "--tech", "TECH", "--market", "MARKET")
+    file, lock = tmp_path / "plan.toml", tmp_path / "lock.json"
+    rule = ("--episodes", "relative-strength", "--draws", 99)
+    code, out, err = command(
+        *(capsys, "--prices", csv, *columns, *rule, "--write", file, "--register", lock, "--time", "2026-01-31")
+    )
+    assert (code, err) == (0, "")
+    assert 'rule = "relative-strength"' in file.read_text()
+    assert planned == []
+    run(capsys, "--prices", csv, "--plan", file, "--no-report")
+    plan = planned[0][1]
+    assert f"plan {plan.sha256} registered in {lock}" in out
+    assert claim.registration.check_registration(plan, lock, None).time == "2026-01-31"
+    run(capsys, "--prices", csv, "--plan", file, "--draws", 199, "--no-report")
+    with pytest.raises(ce.SpecError, match="draws: 99 → 199"):
+        claim.registration.check_registration(planned[1][1], lock, None)
+
+
+def test_a_changed_plan_is_refused_unless_amended(capsys, tmp_path):
+    lock = tmp_path / "lock.json"
+    assert command(capsys, *BARE[:-1], "--register", lock)[0] == 0
+    assert run(capsys, *BARE, "--registration", lock)[0] == 0
+    code, out, err = run(capsys, *BARE, "--seed", 3, "--registration", lock)
+    assert (code, out) == (2, "")
+    assert "rng: 20261122 → 3" in err
+    assert err.count("\n") == 1
+    code, out, _ = run(capsys, *BARE, "--seed", 3, "--registration", lock, "--amendment", "the seed was a date")
+    assert code == 0
+    assert " ".join(out.split()).count("because: the seed was a date") == 2
+
+
+def test_a_plan_is_printed(capsys, tmp_path):
+    code, out, _ = command(capsys, "--crypto", "BTC", "--equity", "PSCT")
+    assert code == 0
+    (tmp_path / "plan.toml").write_text(out)
+    assert ce.Plan.from_toml(tmp_path / "plan.toml") == ce.Plan(
+        crypto="BTC",
+        equity="PSCT",
+        episodes=ce.ReRating.press(),
+        alternatives=(ce.ReRating.press(years=(2020, 2022, 2024)),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--crypto", "BTC"), "--equity is missing"),
+        (("--crypto", "BTC", "--equity", "PSCT", "--time", "now"), "--time is that of a registration"),
+        (("--crypto", "BTC", "--equity", "PSCT", "--write", "CSV"), "exists; choose another name"),
+        (("--crypto", "BTC", "--equity", "PSCT", "--register", "CSV"), "a registration is written once"),
+        (
+            *(("--crypto", "A", "--equity", "B", "--tech", "C", "--market", "D", "--episodes", "relative-strength"),),
+            "dates the episodes from prices: pass --prices",
+        ),
+        (("--plan", "nowhere.toml"), "there is no file 'nowhere.toml'"),
+    ],
+)
+def test_plans_that_are_refused(capsys, csv, arguments, message):
+    before = csv.read_bytes()
+    code, out, err = command(capsys, *(csv if part == "CSV" else part for part in arguments))
+    assert (code, out) == (2, "")
+    assert message in err
+    assert csv.read_bytes() == before
 
 
 def test_warnings_are_lines_without_a_place_in_the_code(capsys, monkeypatch):

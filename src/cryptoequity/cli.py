@@ -1,4 +1,4 @@
-"""The command line: ``cryptoequity verdict`` tests the claim and writes the dossier."""
+"""The command line: ``cryptoequity verdict`` tests the claim, ``cryptoequity plan`` writes and registers a plan."""
 
 from __future__ import annotations
 
@@ -42,7 +42,13 @@ examples:
   cryptoequity verdict --sample step
   cryptoequity verdict --prices prices.csv --crypto BTC --equity PSCT --tech XLK --market SPY \\
       --large QQQ --alt ETH --placebo GLD --published 2025-01-30 --out dossier
-  cryptoequity verdict --prices prices.csv --plan plan.toml --jobs 8
+  cryptoequity verdict --prices prices.csv --plan plan.toml --registration plan.lock.json --store draws --jobs 8
+"""
+PLAN_EXAMPLES = """
+examples:
+  cryptoequity plan --prices prices.csv --crypto BTC --equity PSCT --tech XLK --market SPY \\
+      --episodes relative-strength --write plan.toml
+  cryptoequity plan --plan plan.toml --register plan.lock.json --time 2026-01-31
 """
 
 
@@ -56,12 +62,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _warn
-            _verdict(options)
+            (_plan if options.command == "plan" else _verdict)(options)
     except (CryptoEquityError, ImportError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted: nothing was written", file=sys.stderr)
+        store = getattr(options, "store", None)
+        kept = "nothing was written" if store is None else f"finished draws are in {store}; run this again to go on"
+        print(f"interrupted: {kept}", file=sys.stderr)
         return 130
     return 0
 
@@ -86,11 +94,46 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    source = one.add_argument_group("data, one of")
-    either = source.add_mutually_exclusive_group(required=True)
+    _add_choices(one, needs_data=True)
+    run = one.add_argument_group("run")
+    run.add_argument("--out", default="dossier", metavar="DIR", help="folder of the dossier (default: dossier)")
+    run.add_argument("--no-report", action="store_true", help="print the verdict, write nothing")
+    run.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help=f"worker processes (default: one up to {DRAWS_FOR_WORKERS:,} draws, then one a processor)",
+    )
+    run.add_argument("--quiet", action="store_true", help="no progress bars")
+    run.add_argument("--store", metavar="DIR", help="keep draws in DIR as they finish, and go on from those there")
+    run.add_argument("--resume", action="store_true", help="refuse to start when --store has no draws of this plan")
+    run.add_argument("--registration", metavar="FILE", help="refuse a plan other than the one registered in FILE")
+    run.add_argument(
+        "--amendment", metavar="TEXT", help="why the plan differs from the registered one; shown everywhere"
+    )
+    other = commands.add_parser(
+        "plan",
+        help="write a plan to a file, or register it",
+        description="Write the plan that these options make, or register it; no test is run.",
+        epilog=PLAN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_choices(other, needs_data=False)
+    files = other.add_argument_group("files")
+    files.add_argument("--write", metavar="FILE", help="plan file to write, TOML (default: print it)")
+    files.add_argument("--register", metavar="FILE", help="registration to write, a new file")
+    files.add_argument("--time", metavar="TEXT", help="time of the registration, as you want it read")
+    return parser
+
+
+def _add_choices(parser: argparse.ArgumentParser, *, needs_data: bool) -> None:
+    """Options that make a plan."""
+    source = parser.add_argument_group("data, one of")
+    either = source.add_mutually_exclusive_group(required=needs_data)
     either.add_argument("--sample", choices=("step", "peaks"), help="a simulated world that ships with the library")
     either.add_argument("--prices", metavar="FILE", help="daily closes, CSV or parquet, one column an asset")
-    roles = one.add_argument_group("columns of the prices")
+    source.add_argument("--multiples", metavar="FILE", help="valuation multiples, for a plan whose rule reads them")
+    roles = parser.add_argument_group("columns of the prices")
     for name, text in (
         ("crypto", "coin of the tested pair"),
         ("equity", "equity of the tested pair"),
@@ -101,8 +144,8 @@ def _parser() -> argparse.ArgumentParser:
         roles.add_argument(f"--{name}", metavar="NAME", help=text)
     roles.add_argument("--alt", dest="altcoins", action="append", metavar="NAME", help="altcoin, for H6; repeatable")
     roles.add_argument("--placebo", dest="placebos", action="append", metavar="NAME", help="for H10; repeatable")
-    choices = one.add_argument_group("choices")
-    choices.add_argument("--plan", metavar="FILE", help="plan.toml; options given here win over it")
+    choices = parser.add_argument_group("choices")
+    choices.add_argument("--plan", metavar="FILE", help="plan file; options given here win over it")
     choices.add_argument(
         "--episodes",
         choices=EPISODES,
@@ -118,17 +161,6 @@ def _parser() -> argparse.ArgumentParser:
     choices.add_argument("--end", metavar="DATE", help="last day of the sample")
     choices.add_argument("--draws", type=int, metavar="N", help="bootstrap draws (default: 499)")
     choices.add_argument("--seed", dest="rng", type=int, metavar="N", help="of everything random")
-    run = one.add_argument_group("run")
-    run.add_argument("--out", default="dossier", metavar="DIR", help="folder of the dossier (default: dossier)")
-    run.add_argument("--no-report", action="store_true", help="print the verdict, write nothing")
-    run.add_argument(
-        "--jobs",
-        type=int,
-        metavar="N",
-        help=f"worker processes (default: one up to {DRAWS_FOR_WORKERS:,} draws, then one a processor)",
-    )
-    run.add_argument("--quiet", action="store_true", help="no progress bars")
-    return parser
 
 
 def _verdict(options: argparse.Namespace) -> None:
@@ -141,9 +173,18 @@ def _verdict(options: argparse.Namespace) -> None:
     from .claim import test_claim
 
     prices, plan = _load(options)
+    assert prices is not None  # the parser asks for data
+    kept: dict[str, Any] = {
+        "store": options.store,
+        "registration": options.registration,
+        "amendment": options.amendment,
+    }
+    if options.resume:
+        _check_store(options.store, plan)
     jobs = options.jobs or (1 if plan.draws < DRAWS_FOR_WORKERS else os.cpu_count() or 1)
     progress = not options.quiet and sys.stderr.isatty()
-    verdict = test_claim(prices, plan, n_jobs=jobs, progress=progress)
+    kept = {name: value for name, value in kept.items() if value is not None}
+    verdict = test_claim(prices, plan, n_jobs=jobs, progress=progress, **kept)
     _print(verdict)
     if not options.no_report:
         from .report import write_report
@@ -153,7 +194,33 @@ def _verdict(options: argparse.Namespace) -> None:
         _say(f"\nDossier: {where} and {len(files) - 1} more files")
 
 
-def _load(options: argparse.Namespace) -> tuple[pd.DataFrame, Plan]:
+def _check_store(folder: str | None, plan: Plan) -> None:
+    """Refuse to resume what was not begun."""
+    if folder is None:
+        raise SpecError("--resume goes on from kept draws: say where they are with --store.")
+    if not any(Path(folder).glob(f"{plan.law_sha256[:12]}-*/*.draws")):
+        raise DataError(f"--resume: {folder!r} has no draws of plan {plan.sha256[:12]}; check folder and plan.")
+
+
+def _plan(options: argparse.Namespace) -> None:
+    if options.time is not None and options.register is None:
+        raise SpecError("--time is that of a registration: say where with --register.")
+    _, plan = _load(options)
+    if options.write is not None:
+        try:
+            with Path(options.write).open("x", encoding="utf-8") as file:
+                file.write(plan.to_toml())
+        except FileExistsError as error:
+            raise SpecError(f"{options.write} exists; choose another name or remove it.") from error
+        _say(f"plan {plan.sha256[:12]} written to {options.write}")
+    if options.register is not None:
+        plan.register(options.register, options.time)
+        _say(f"plan {plan.sha256} registered in {options.register}")
+    if options.write is None and options.register is None:
+        _say(plan.to_toml())
+
+
+def _load(options: argparse.Namespace) -> tuple[pd.DataFrame | None, Plan]:
     from .claim import Plan
 
     chosen = {name: getattr(options, name) for name in (*SAMPLE_ROLES, "published", "start", "end", "draws", "rng")}
@@ -162,20 +229,13 @@ def _load(options: argparse.Namespace) -> tuple[pd.DataFrame, Plan]:
     unbroken = options.break_date == "none"
     if options.break_date is not None and not unbroken:
         chosen["break_date"] = options.break_date
-    if options.sample is not None:
-        from .data import load_sample
-
-        prices = load_sample(options.sample)
-        if options.plan is None:
-            chosen = {**SAMPLE_ROLES, **chosen}
-    else:
-        from .data import read_prices
-
-        prices = read_prices(_existing(options.prices))
+    prices, multiples = _data(options)
+    if options.sample is not None and options.plan is None:
+        chosen = {**SAMPLE_ROLES, **chosen}
     if options.plan is not None:
         if options.episodes is not None:
             chosen["episodes"] = _episodes(options.episodes, prices, {**_planned(options.plan), **chosen})
-        plan = Plan.from_toml(_existing(options.plan), **chosen)
+        plan = Plan.from_toml(_existing(options.plan), prices=prices, multiples=multiples, **chosen)
     else:
         absent = [name for name in ("crypto", "equity") if name not in chosen]
         if absent:
@@ -183,6 +243,19 @@ def _load(options: argparse.Namespace) -> tuple[pd.DataFrame, Plan]:
         first, *others = _definitions(options, prices, chosen)
         plan = Plan(episodes=first, alternatives=tuple(others), **chosen)
     return prices, replace(plan, break_date=None) if unbroken else plan
+
+
+def _data(options: argparse.Namespace) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    """Prices and multiples, as far as they are given."""
+    from .data import load_multiples, load_sample, read_prices
+
+    if options.sample is not None:
+        own = None if options.multiples is None else read_prices(_existing(options.multiples))
+        return load_sample(options.sample), load_multiples(options.sample) if own is None else own
+    prices, multiples = (
+        None if path is None else read_prices(_existing(path)) for path in (options.prices, options.multiples)
+    )
+    return prices, multiples
 
 
 def _existing(path: str) -> Path:
@@ -201,12 +274,14 @@ def _planned(path: str) -> dict[str, Any]:
         raise SpecError(f"{Path(path).name} is not TOML: {error}") from error
 
 
-def _definitions(options: argparse.Namespace, prices: pd.DataFrame, roles: dict[str, Any]) -> list[ReRating]:
+def _definitions(options: argparse.Namespace, prices: pd.DataFrame | None, roles: dict[str, Any]) -> list[ReRating]:
     """The tested definition of the episodes, then those of the specification curve."""
     from .claim import ReRating
 
     if options.sample is not None:
         from .data import load_multiples, load_truth
+
+        assert prices is not None  # it is the sample
 
         tech, market = (prices[_column(prices, roles[name])] for name in ("tech", "market"))
         multiples = load_multiples(options.sample)
@@ -225,8 +300,9 @@ def _definitions(options: argparse.Namespace, prices: pd.DataFrame, roles: dict[
     return [_episodes(name, prices, roles) for name in (chosen, *others)]
 
 
-def _episodes(name: str, prices: pd.DataFrame, roles: dict[str, Any]) -> ReRating:
+def _episodes(name: str, prices: pd.DataFrame | None, roles: dict[str, Any]) -> ReRating:
     from .claim import ReRating
+    from .claim.recipes import Recipe
 
     if name == "press":
         return ReRating.press()
@@ -235,9 +311,11 @@ def _episodes(name: str, prices: pd.DataFrame, roles: dict[str, Any]) -> ReRatin
     absent = [role for role in ("tech", "market") if roles.get(role) is None]
     if absent:
         raise SpecError(f"--episodes {name} dates the episodes from prices: name the columns with --tech and --market.")
-    sessions = prices[_column(prices, roles["equity"])].dropna().index
-    tech, market = (prices[_column(prices, roles[role])].reindex(sessions) for role in ("tech", "market"))
-    return ReRating.from_relative_strength(tech, market)
+    if roles.get("equity") is None:
+        raise SpecError(f"--episodes {name} dates the episodes on the sessions of the equity: name it with --equity.")
+    if prices is None:
+        raise SpecError(f"--episodes {name} dates the episodes from prices: pass --prices.")
+    return Recipe(name, roles["tech"], roles["market"]).date(prices, roles["equity"])
 
 
 def _column(prices: pd.DataFrame, name: str) -> str:
