@@ -188,7 +188,8 @@ def connectedness_contrast_test(
         spells: with one long spell there are few different rotations, and no test can know much.
     ``pvalue="block"``
         rows (each with its lags) are drawn in blocks from the whole sample, episodes stay. Valid if blocks are long
-        against the memory of volatility and correlation.
+        against the memory of volatility and correlation, and short against the spells: with slow correlations and few
+        long spells no length is both, and it rejects too often. Prefer rotations there.
 
     Parameters
     ----------
