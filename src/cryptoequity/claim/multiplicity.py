@@ -162,7 +162,7 @@ def romano_wolf_test(
     >>> import cryptoequity as ce
     >>> draws = np.random.default_rng(1).standard_normal((999, 1)) + np.zeros(3)
     >>> ce.romano_wolf_test({"a": 2.0, "b": 2.0, "c": 0.0}, draws).frame["holm"].round(2).tolist()
-    [0.07, 0.07, 0.49]
+    [0.06, 0.06, 0.49]
     >>> ce.romano_wolf_test({"a": 2.0, "b": 2.0, "c": 0.0}, draws).rejected(0.05)
     ('a', 'b')
     """
