@@ -330,8 +330,8 @@ class World:
         and for H3 the Forbes–Rigobon bound; ``effect`` the same without whatever only imitates the claim. None where
         they differ from sample to sample.
 
-        ``episodes`` are those the test looks at, the world's own if None; ``first`` and ``last`` bound its sessions, from
-        the break to the end if None. Of episodes dated by a rule the dates are each sample's own.
+        ``episodes`` are those the test looks at, the world's own if None; ``first`` and ``last`` bound its sessions,
+        from the break to the end if None. Of episodes dated by a rule the dates are each sample's own.
         """
         for name in (crypto, equity, large, market, *altcoins, *placebos):
             if name is not None and name not in COLUMNS:
