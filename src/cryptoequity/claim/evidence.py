@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ..errors import LevelsWarning
 from ..estimation.bootstrap import null_interval
 from ..estimation.parallel import spawn
 from ..estimation.params import Array
 from ..estimation.results import TestResult
+from .associations import Drivers, associations, lagged_drivers, volatility_detail
+from .dose import Dose, dose_of, dose_response
+from .dynamics import Constancy, varies
+from .every import every_episode, spells_of
 from .headline import MIN_SESSIONS, Headline, Sample, headline, headline_pair, sessions_of
+from .holders import net_of_holders, small_net_of_holders
 from .hypotheses import Evidence, not_testable
 from .level import Level, LevelWorld, level_contrast, level_draws
+from .peaks_inside import PeaksInside, peaks_inside
+from .pipeline import Extra, attach
 from .placement import placebo_test, shift_test
 from .plan import Plan
 from .power import Detectable, detectable_effect
@@ -32,29 +41,69 @@ def collect(
     plan: Plan,
     sample: Sample,
     prices: pd.DataFrame,
+    drivers: pd.DataFrame | None = None,
     *,
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> tuple[dict[str, Evidence], Headline, Headline | None, Detectable, dict[str, TestResult]]:
     """All hypotheses the plan allows, the bootstraps behind them, and the placement tests beside the headline."""
-    seeds = spawn(plan.rng, 6)  # the fourth is the break's
+    seeds = spawn(plan.rng, 13)  # the fourth is the break's
     main = headline(plan, sample.window, prices, seed=seeds[0], n_jobs=n_jobs, progress=progress)
     pair_plan = headline_pair(main)
     reach = detectable_effect(
         pair_plan, main.main, main.draws["score"], alpha=plan.alpha, rng=seeds[1], n_jobs=n_jobs, progress=progress
     )
     placement = _placement(plan, main, seeds[5])
+    run: _Run = {"n_jobs": n_jobs, "progress": progress}
+    _attach_together(plan, sample, main, prices, drivers, seeds[6], run)
     out: dict[str, Evidence] = {}
+    out["H0m"] = varies(plan, sample, main, prices, seeds[7], **run)
     out["H1"] = _structural(plan, sample, main)
-    out["H2"] = _peak("H2", main, reach.effect, placement)
-    out["H3"] = _link(plan, main)
+    out["H2"] = net_of_holders(plan, sample, prices, _peak("H2", main, reach.effect, placement), seeds[8], **run)
+    out["H2p"] = peaks_inside(plan, sample, main, prices, seeds[6], **run)
+    out["H2x"] = dose_response(plan, sample, main, prices, seeds[9], **run)
+    link = _link(plan, main)
+    volatility = volatility_detail(plan, sample, main, prices, drivers, seeds[10], **run)
+    out["H3"] = replace(link, detail={**link.detail, **volatility})
     out["H4"] = _partial(plan, main)
-    out["H5"] = _small_over_large(plan, main)
+    out["H5"] = small_net_of_holders(plan, sample, prices, _small_over_large(plan, main), seeds[11], **run)
     out["H6"] = _altcoins(plan, sample, seeds[4], n_jobs, progress)
     out["H7"] = _sides(plan, main)
+    out["H8"] = every_episode(plan, sample, main, prices, seeds[6], **run)
+    out["H9"] = associations(plan, sample, main, prices, drivers, seeds[12], **run)
     out["H10"] = _specific(plan, main)
     later, out["H11"] = _after_publication(plan, sample, prices, seeds[2], n_jobs, progress)
     return out, main, later, reach, placement
+
+
+class _Run(TypedDict):
+    n_jobs: int | None
+    progress: bool
+
+
+def _attach_together(
+    plan: Plan,
+    sample: Sample,
+    main: Headline,
+    prices: pd.DataFrame,
+    drivers: pd.DataFrame | None,
+    seed: np.random.SeedSequence,
+    run: _Run,
+) -> None:
+    """Draw once for all statistics read off the tested pair's own DCC; whoever needs one finds it there."""
+    extras: list[Extra] = [Constancy(plan.dist), PeaksInside()]
+    intensity, _ = dose_of(plan, sample, main, prices)
+    if intensity is not None:
+        extras.append(Dose(intensity))
+    spells, _ = spells_of(plan, main)
+    if spells is not None:
+        extras.append(spells)
+    if drivers is not None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LevelsWarning)  # said once, where the drivers are judged
+            lagged = lagged_drivers(plan, sample, prices, drivers)
+        extras.append(Drivers(tuple(map(str, lagged.columns)), lagged.to_numpy()))
+    attach(main, tuple(extras), seed, label="further statistics", **run)
 
 
 def _placement(plan: Plan, main: Headline, seed: np.random.SeedSequence) -> dict[str, TestResult]:

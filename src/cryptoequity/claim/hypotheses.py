@@ -14,17 +14,22 @@ __all__ = ["FAMILY", "STATEMENTS", "VERDICTS", "Evidence", "judge", "not_testabl
 VERDICTS = ("supported", "contradicted", "mechanical", "inconclusive", "not testable")
 
 STATEMENTS = {
+    "H0m": "the correlation moves at all",
     "H1": "correlation is structurally positive since the pandemic",
     "H2": "correlation peaks when technology is re-rated",
+    "H2p": "its highest points lie inside the re-ratings",
+    "H2x": "the larger the re-rating, the higher the correlation",
     "H3": "the link rises, not only the volatility",
     "H4": "technology carries the peak, not market beta",
     "H5": "small-cap technology correlates more than large-cap",
     "H6": "altcoins correlate less than the main coin",
     "H7": "re-ratings up and down raise correlation alike",
+    "H8": "every major fluctuation in technology resonates in crypto",
+    "H9": "named drivers go with the correlation (associational)",
     "H10": "the peak is specific: placebo assets do not show it",
     "H11": "the peak appears again after publication",
 }
-# Holm's family; H3, H10 and H11 qualify H2 and are reported at their own level
+# Holm's family; the others qualify its members and are reported at their own level
 FAMILY = ("H1", "H2", "H4", "H5", "H6", "H7")
 
 

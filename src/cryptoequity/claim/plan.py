@@ -76,7 +76,7 @@ class Plan:
     drivers: tuple[str, ...] = ()
     volatility: str | None = None
     dose: ReRating | None = None
-    events: int = 20
+    events: int = 40
     break_date: str | None = "2020-03-16"
     published: str | None = None
     start: str | None = None

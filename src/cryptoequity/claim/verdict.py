@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from ..correlation import DCC, CorrelationFit
 from ..data.returns import to_returns
@@ -25,31 +24,18 @@ from ..table import Table
 from ..volatility.margins import fit_margins
 from .evidence import collect
 from .headline import MIN_SESSIONS, Headline, Sample, prepare, sessions_of
-from .hypotheses import FAMILY, STATEMENTS, Evidence, judge
+from .hypotheses import FAMILY, STATEMENTS, Evidence
 from .lost_draws import refuse_lost
 from .naive import measured_rates, naive_pvalues
 from .plan import Plan
 from .power import Detectable
 from .registration import Registration, check_registration, compare_verdicts
+from .rules import weigh
 from .specifications import specification_curve
 from .store import DrawStore, RunLedger
 
 __all__ = ["Verdict", "test_claim"]
 
-COLUMNS = (
-    "statement",
-    "estimate",
-    "lower",
-    "upper",
-    "pvalue",
-    "pvalue_adjusted",
-    "mde",
-    "nobs",
-    "coverage",
-    "spells",
-    "verdict",
-    "reason",
-)
 _PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "arch", "numba", "cryptoequity")
 
 
@@ -275,6 +261,7 @@ def test_claim(
     *,
     n_jobs: int | None = None,  # noqa: PT028
     progress: bool = False,  # noqa: PT028
+    drivers: pd.DataFrame | None = None,  # noqa: PT028
     store: str | Path | DrawStore | None = None,  # noqa: PT028
     registration: str | Path | None = None,  # noqa: PT028
     amendment: str | None = None,  # noqa: PT028
@@ -286,6 +273,7 @@ def test_claim(
     prices : daily closes, one column an asset; crypto may trade on more days than equities.
     plan : every choice. n_jobs : workers (None: one, or an active ``joblib.parallel_config``); the numbers
         do not depend on it. progress : bars for what takes longer than two seconds.
+    drivers : by date, for H9 and for the volatility beside H3; row t known at the close of t, used a session later.
     store : folder in which draws are kept as they finish; a run of the same plan, but for the number of its draws, on
         the same data goes on from those that are there. None keeps them in memory, for `Verdict.extend`.
     registration : file that `Plan.register` wrote; a plan with another hash is refused unless ``amendment`` says why
@@ -344,12 +332,14 @@ def test_claim(
     ledger = RunLedger(kept)
     with recording(ledger):
         sample = prepare(returns, plan, coins, n_jobs=n_jobs, progress=progress)
-        evidence, main, later, reach, placement = collect(plan, sample, prices, n_jobs=n_jobs, progress=progress)
+        evidence, main, later, reach, placement = collect(
+            plan, sample, prices, drivers, n_jobs=n_jobs, progress=progress
+        )
     failures = ledger.failures()
     evidence = refuse_lost(evidence, failures, main, later)
     return Verdict(
         plan=plan,
-        table=_weigh(evidence, plan),
+        table=weigh(evidence, plan),
         evidence=evidence,
         naive=_naive(plan, sample),
         specifications=specification_curve(plan, sample),
@@ -369,32 +359,6 @@ def test_claim(
 
 
 test_claim.__test__ = False  # type: ignore[attr-defined]  # its name is the field's, not a unit test's
-
-
-def _weigh(evidence: dict[str, Evidence], plan: Plan) -> pd.DataFrame:
-    adjusted = {key: one.pvalue for key, one in evidence.items()}
-    family = [key for key in FAMILY if key in evidence and not math.isnan(evidence[key].pvalue)]
-    if family:
-        values = multipletests([evidence[key].pvalue for key in family], method="holm")[1]
-        adjusted.update(dict(zip(family, map(float, values), strict=True)))
-    rows = {}
-    for key, one in evidence.items():
-        verdict, reason = judge(one, adjusted[key], evidence, alpha=plan.alpha, sesoi=plan.sesoi)
-        rows[key] = (
-            STATEMENTS[key],
-            one.estimate,
-            one.lower,
-            one.upper,
-            one.pvalue,
-            adjusted[key],
-            one.mde,
-            one.nobs,
-            one.coverage,
-            one.spells,
-            verdict,
-            reason,
-        )
-    return pd.DataFrame.from_dict(rows, orient="index", columns=list(COLUMNS)).rename_axis("hypothesis")
 
 
 def _naive(plan: Plan, sample: Sample) -> pd.DataFrame:

@@ -1,0 +1,90 @@
+"""From evidence to verdicts: one rule a hypothesis, and what hypotheses say of each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+from statsmodels.stats.multitest import multipletests
+
+from .associations import judge_associations
+from .dose import judge_dose
+from .dynamics import judge_varies, nothing_to_peak
+from .every import judge_every
+from .hypotheses import FAMILY, STATEMENTS, Evidence, judge
+from .peaks_inside import judge_peaks_inside
+from .plan import Plan
+
+__all__ = ["COLUMNS", "holm_adjusted", "weigh"]
+
+COLUMNS = (
+    "statement",
+    "estimate",
+    "lower",
+    "upper",
+    "pvalue",
+    "pvalue_adjusted",
+    "mde",
+    "nobs",
+    "coverage",
+    "spells",
+    "verdict",
+    "reason",
+)
+
+
+def holm_adjusted(evidence: Mapping[str, Evidence]) -> dict[str, float]:
+    """P-value of each hypothesis: Holm's within the family, the plain one outside it."""
+    adjusted = {key: one.pvalue for key, one in evidence.items()}
+    family = [key for key in FAMILY if key in evidence and not math.isnan(evidence[key].pvalue)]
+    if family:
+        values = multipletests([evidence[key].pvalue for key in family], method="holm")[1]
+        adjusted.update(dict(zip(family, map(float, values), strict=True)))
+    return adjusted
+
+
+def _rule(key: str, evidence: Mapping[str, Evidence], adjusted: float, plan: Plan) -> tuple[str, str]:
+    one, alpha, sesoi = evidence[key], plan.alpha, plan.sesoi
+    if key == "H0m":
+        return judge_varies(one, adjusted, alpha=alpha, sesoi=sesoi)
+    if key == "H2p":
+        return judge_peaks_inside(one, adjusted, alpha=alpha)
+    if key == "H2x":
+        return judge_dose(one, adjusted, alpha=alpha, sesoi=sesoi)
+    if key == "H8":
+        return judge_every(one, adjusted, alpha=alpha, sesoi=sesoi)
+    if key == "H9":
+        return judge_associations(one, adjusted, alpha=alpha)
+    return judge(one, adjusted, evidence, alpha=alpha, sesoi=sesoi)
+
+
+def _holdings(one: Evidence, verdict: str, reason: str, alpha: float) -> tuple[str, str]:
+    """A supported H2 or H5 is mechanical where nothing significant is left once crypto-holding stocks are out."""
+    net = one.detail.get("net of holders pvalue")
+    if net is None:
+        return verdict, reason
+    if math.isnan(net):
+        why = one.detail["net of holders, why not"]
+        text = f"{reason.rstrip('.')}; index membership cannot be excluded: {why}"
+        return ("inconclusive" if verdict == "supported" else verdict), text
+    left = f"net of the stocks that hold crypto {one.detail['net of holders']:+.2f}, p = {net:.3f}"
+    if verdict == "supported" and not net <= alpha:
+        return "mechanical", f"index membership may be all there is: {reason.rstrip('.')}; {left}."
+    return verdict, f"{reason.rstrip('.')}; {left}."
+
+
+def weigh(evidence: Mapping[str, Evidence], plan: Plan) -> pd.DataFrame:
+    """One row a hypothesis, with its verdict and the reason."""
+    adjusted = holm_adjusted(evidence)
+    rows = {}
+    for key, one in evidence.items():
+        verdict, reason = _rule(key, evidence, adjusted[key], plan)
+        if key in ("H2", "H5") and not math.isnan(one.pvalue):
+            verdict, reason = _holdings(one, verdict, reason, plan.alpha)
+        if key == "H2" and "H0m" in evidence:
+            still = nothing_to_peak(evidence["H0m"], alpha=plan.alpha)
+            reason = f"{reason} {still[:1].upper()}{still[1:]}" if still else reason
+        numbers = (one.estimate, one.lower, one.upper, one.pvalue, adjusted[key], one.mde)
+        rows[key] = (STATEMENTS[key], *numbers, one.nobs, one.coverage, one.spells, verdict, reason)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(COLUMNS)).rename_axis("hypothesis")
