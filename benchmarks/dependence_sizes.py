@@ -123,7 +123,7 @@ def cheap(returns: pd.DataFrame, spells: str, seed: int) -> dict[str, float]:
     z = filter_pair(returns.to_numpy(), GARCH(dist="t"))
     u, v = pd.Series(z[:, 0], DATES), pd.Series(z[:, 1], DATES)
     out: dict[str, float] = {}
-    for name, grid in (("0", (0.0,)), ("0, .5, 1", (0.0, 0.5, 1.0))):
+    for name, grid in (("0", (0.0,)), ("0, .25, .5", (0.0, 0.25, 0.5))):
         for variance in ("influence", "htz"):
             test = hong_tu_zhou_test(x, y, grid, pvalue="asymptotic", variance=variance)
             out[f"Hong-Tu-Zhou at {name}, chi2, variance {variance}"] = test.pvalue
@@ -148,7 +148,7 @@ def drawn(returns: pd.DataFrame, spells: str, seed: int) -> dict[str, float]:
     x, y, when = returns["COIN"], returns["TECH"], dummy(spells)
     options = {"margins": law, "pvalue": "dcc", "draws": DRAWS, "rng": seed, "n_jobs": 1}
     return {
-        "Hong-Tu-Zhou at 0, .5, 1, dcc": hong_tu_zhou_test(x, y, (0.0, 0.5, 1.0), **options).pvalue,
+        "Hong-Tu-Zhou at 0, .25, .5, dcc": hong_tu_zhou_test(x, y, (0.0, 0.25, 0.5), **options).pvalue,
         "tail equality, chi, dcc": tail_equality_test(x, y, when, **options).pvalue,
         "joint jumps inside, dcc": cojump_episode_test(x, y, when, **options).pvalue,
         "joint jumps, dcc": cojump_test(x, y, **options).pvalue,
