@@ -10,7 +10,8 @@ alone. The column to read is ``supported`` where ``holds`` is not True.
     python benchmarks/truth_table.py --quick                  # two samples of 19 draws in each world, nothing written
 
 Finished samples are appended to ``benchmarks/results/truth_table.jsonl``, so an interrupted run goes on where it was;
-lines of another plan, world, seed or number of draws are not used. Results: ``benchmarks/results/truth_table.csv`` and
+lines of another plan, world, seed or number of draws are not used. Samples that a former state of the library drew are
+used and counted aloud: delete the file after a change that matters. Results: ``benchmarks/results/truth_table.csv`` and
 ``truth_mde.csv`` (the smallest detectable effect the verdicts print, against the one of the simulated power curve).
 """
 
@@ -149,9 +150,18 @@ def key_of(plan: ce.Plan, world: World, seed: int) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
+def code_hash() -> str:
+    """Hash of the library's source, kept with every sample."""
+    digest = hashlib.sha256()
+    for one in sorted(Path(ce.__file__).parent.rglob("*.py")):
+        digest.update(one.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def finished(path: Path, key: str) -> dict[int, list[dict[str, Any]]]:
     """Samples of this key that a former run wrote; a torn last line is passed over."""
     done: dict[int, list[dict[str, Any]]] = {}
+    now, other = code_hash(), 0
     if not path.exists():
         return done
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -161,6 +171,9 @@ def finished(path: Path, key: str) -> dict[int, list[dict[str, Any]]]:
             continue
         if one["key"] == key:
             done[one["sample"]] = one["records"]
+            other += one.get("code") != now
+    if other:
+        print(f"  {other} samples on disk were drawn by another state of the library", flush=True)
     return done
 
 
@@ -169,6 +182,7 @@ def run_case(name: str, samples: int, draws: int, jobs: int, seed: int, path: Pa
     case = CASES[name]
     plan, wanted = plan_of(case, draws), max(1, round(samples * case.share))
     kind = OneSample if case.mde else WithoutReach
+    code = code_hash()
     task, key = kind(plan, case.world), key_of(plan, case.world, seed)
     # a sample's seed depends on its world and number, not on how many are drawn
     seeds = spawn(np.random.SeedSequence([seed, int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)]), wanted)
@@ -182,7 +196,8 @@ def run_case(name: str, samples: int, draws: int, jobs: int, seed: int, path: Pa
         if path is not None:
             with path.open("a", encoding="utf-8") as stream:
                 for k, records in zip(part, results, strict=True):
-                    stream.write(json.dumps({"world": name, "key": key, "sample": k, "records": records}) + "\n")
+                    line = {"world": name, "key": key, "code": code, "sample": k, "records": records}
+                    stream.write(json.dumps(line) + "\n")
     spent = time.perf_counter() - begun
     power = Power.of(plan, case.world, [done[k] for k in range(wanted)])
     each = f"{spent * jobs / len(left):.1f} worker-seconds a sample" if left else "all from disk"
