@@ -12,7 +12,7 @@ import cryptoequity as ce
 from cryptoequity.claim.headline import Headline, Sample, headline, prepare
 from cryptoequity.claim.pipeline import Draws
 
-DRAWS = 59
+DRAWS = 39
 
 
 @dataclass(frozen=True, eq=False)

@@ -90,8 +90,8 @@ def test_days_without_a_session_may_be_missing_or_extra(boot):
 
 
 def test_what_cannot_be_used_is_refused(boot):
-    def read(drivers, **choices):
-        return lagged_drivers(replace(boot.plan, **choices), boot.sample, boot.prices, drivers)
+    def read(frame, **choices):
+        return lagged_drivers(replace(boot.plan, **choices), boot.sample, boot.prices, frame)
 
     good = noise(boot)
     with pytest.raises(SpecError, match="DataFrame"):

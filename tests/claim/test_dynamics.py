@@ -197,10 +197,10 @@ def test_a_world_of_constant_correlations_is_rarely_rejected():
     """The law is that of the data where the data are the null: GARCH, fat tails, nothing else."""
     world = constant_world(headline_pair_world())
     task = ConstantDraw(world, "t")
-    rows = np.array([task(seed) for seed in np.random.SeedSequence(9).spawn(60)])
-    more = np.array([task(seed) for seed in np.random.SeedSequence(10).spawn(40)])
+    rows = np.array([task(seed) for seed in np.random.SeedSequence(9).spawn(39)])
+    more = np.array([task(seed) for seed in np.random.SeedSequence(10).spawn(25)])
     outside = [joint_pvalue(row, rows) <= 0.05 for row in more]
-    assert np.mean(outside) < 0.2
+    assert np.mean(outside) < 0.25
 
 
 def case(p: float, high90: float) -> Evidence:

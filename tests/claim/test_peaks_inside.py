@@ -86,6 +86,13 @@ def test_a_path_that_stands_still_has_no_peaks(path):
     assert math.isnan(found["peaks.days"])
 
 
+@pytest.mark.parametrize("state", [0.0, 1.0])
+def test_a_sample_on_one_side_has_no_share(state):
+    found = PeaksInside().of_path(hills(PLACES, HEIGHTS), np.full(1000, state))
+    assert math.isnan(found["peaks.maxima"])
+    assert math.isnan(found["peaks.days"])
+
+
 def test_a_short_path_has_no_separated_maximum():
     assert PeaksInside(reach=63).summits(np.arange(100.0), np.ones(100, bool)).size == 0
 
@@ -150,7 +157,8 @@ def test_the_count_says_what_a_perfect_score_would_be_worth(boot, evidence):
     assert evidence.detail["pvalue were all maxima inside"] == (1 + np.sum(null == 1.0)) / (1 + null.size)
 
 
-def test_a_sample_without_enough_maxima_is_not_testable(boot):
+def test_a_sample_without_enough_maxima_is_not_testable(boot, monkeypatch):
+    monkeypatch.setattr("cryptoequity.claim.peaks_inside.attach", lambda *_, **__: None)
     main = replace(boot.main, statistics={**boot.main.statistics, "peaks.found": 3.0})
     one = peaks_inside(boot.plan, boot.sample, main, boot.prices, SEED)
     assert math.isnan(one.pvalue)

@@ -32,11 +32,10 @@ import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 
-from ..errors import DataError, SpecError, check_option
+from ..errors import ConvergenceError, DataError, SpecError, check_option
 from ..estimation.bootstrap import null_interval, pvalue
 from ..estimation.parallel import map_draws, spawn
 from ..estimation.params import Array
-from ..kernels.dating import scale_moves
 from ..kernels.dcc import pair_score
 from ..regimes.likelihood import climb_regimes
 from ..regimes.rsdc import RSDC, RSDCLikelihood
@@ -106,15 +105,7 @@ class DoseRule:
 
     def __call__(self, returns: Array) -> Array:
         """Dose (T,) of percent returns (T, N): the size of the move in force, in past standard deviations."""
-        own = self.redating
-        dating = own.dating
-        path = own.path.copy()
-        stop = own.first + returns.shape[0]
-        anchor = path[own.first - 1] if own.first else 0.0
-        path[own.first : stop] = anchor + np.cumsum(returns[:, own.tech] - returns[:, own.market]) / 100.0
-        path[stop:] = path[stop - 1]
-        scaled = scale_moves(dating.reprice(path), dating.base, dating.clock, float(dating.rule.min_history))
-        out: Array = np.where(dating.taken >= 0, np.abs(scaled[dating.taken]), np.nan)[own.first : stop]
+        out: Array = np.abs(self.redating.intensity(returns))
         return out
 
 
@@ -141,9 +132,12 @@ class Dose:
     def __call__(self, z: Array, returns: Array, signed: Array, fit: PairFit) -> dict[str, float]:
         """Statistics by name; NaN where the dose does not move."""
         del signed
-        x = self.intensity(returns)
-        known = np.isfinite(x)
         out = dict.fromkeys(self.names, float("nan"))
+        try:
+            x = self.intensity(returns)
+        except (DataError, ConvergenceError):  # a drawn world its rule cannot date: lost, and counted
+            return {**out, "dose.sessions": 0.0}
+        known = np.isfinite(x)
         out["dose.sessions"] = float(known.sum())
         if known.sum() < 3 or not float(np.ptp(x[known])) > 0.0:
             return out
@@ -212,7 +206,11 @@ class RegimeDose:
         returns = world.draw(np.random.default_rng(drawing))
         pair = (self.pipeline.crypto, self.pipeline.equity)
         z = np.stack([residuals(world.specs[i], returns[:, i], world.optima[i], tol=1e-5)[0] for i in pair], axis=1)
-        return self.effect(z, self.intensity(returns), search)[0]
+        try:
+            x = self.intensity(returns)
+        except (DataError, ConvergenceError):
+            return float("nan")
+        return self.effect(z, x, search)[0]
 
     def effect(self, z: Array, x: Array, seed: np.random.SeedSequence) -> tuple[float, bool]:
         """Log-odds effect of one standard deviation of ``x`` (T,) on residuals (T, 2); whether the climb converged."""
@@ -232,7 +230,7 @@ class RegimeDose:
                 warnings.simplefilter("ignore")
                 optimum, _ = climb_regimes(lik, self.starts, np.random.default_rng(seed))
                 optimum = reorder(lik, optimum)
-        except (np.linalg.LinAlgError, DataError):
+        except (np.linalg.LinAlgError, DataError, ConvergenceError):
             return float("nan"), False
         values = dict(zip(lik.layout.names, optimum.theta, strict=True))
         return float(values["delta[1,2].dose"] - values["delta[2,1].dose"]), bool(optimum.converged)
@@ -256,11 +254,9 @@ def dose_of(plan: Plan, sample: Sample, main: Headline, prices: pd.DataFrame) ->
     if plan.tech == plan.market:
         return None, f"tech and market are the same column, {plan.tech!r}: their ratio does not move."
     names = main.pipeline.world.names
-    tech, market = names.index(plan.tech), names.index(plan.market)
     if plan.dose is not None:
-        rule = _redating(replace(plan, episodes=plan.dose, guard="0D"), prices, sample.window)
+        rule = _redating(replace(plan, episodes=plan.dose, guard="0D"), prices, sample.window[list(names)])
         assert rule is not None  # a plan refuses a dose without a rule
-        rule = replace(rule, tech=tech, market=market)
         return DoseRule(rule), f"intensity of '{plan.dose.name}'"
     if main.pipeline.redating is not None:
         return DoseRule(main.pipeline.redating), f"intensity of '{plan.episodes.name}'"
@@ -274,7 +270,9 @@ def dose_of(plan: Plan, sample: Sample, main: Headline, prices: pd.DataFrame) ->
             f"not positive and finite, the first on {before.index[bad][0].date()}: correct them, or name a dose."
         )
     past = np.log(values[:, 0] / values[:, 1])
-    return DoseStrength(past, tech, market), f"|{HORIZON}-session log {plan.tech}/{plan.market}|, lagged one session"
+    return DoseStrength(
+        past, names.index(plan.tech), names.index(plan.market)
+    ), f"|{HORIZON}-session log {plan.tech}/{plan.market}|, lagged one session"
 
 
 def dose_response(
@@ -316,6 +314,7 @@ def dose_response(
     if intensity is None:
         return not_testable("H2x", what, nobs)
     drawing, regimes = spawn(seed, 2)
+    intensity(main.pipeline.world.returns)  # what a rule refuses in the data is said, not counted
     dose = Dose(intensity)
     attach(main, (dose,), drawing, n_jobs=n_jobs, progress=progress, label="dose")
     known = int(main.statistics["dose.sessions"])

@@ -84,7 +84,8 @@ class PeaksInside:
         """See `__call__`; days of a guard band (NaN) count for neither side."""
         valid = ~np.isnan(dummy)
         nan = float("nan")
-        if not float(np.ptp(path)) > 1e-12:  # a constant path has no highest day
+        one_sided = not 0.0 < float(dummy[valid].sum()) < float(valid.sum())
+        if one_sided or not float(np.ptp(path)) > 1e-12:  # no episode to lie in, or no highest day
             return {"peaks.found": 0.0, "peaks.maxima": nan, "peaks.days": nan}
         tops, days = self.summits(path, valid), self.days(path, valid)
         return {
@@ -169,8 +170,8 @@ def peaks_inside(
     if 2 * still > len(main.draws):
         return not_testable(
             "H2p",
-            f"in {still} of {len(main.draws)} worlds like this one the fitted path has no maximum: it hardly moves, "
-            "and there is nothing to peak.",
+            f"in {still} of {len(main.draws)} worlds like this one the fitted path has no maximum or no episode: it "
+            "hardly moves, and there is little to peak.",
             nobs,
         )
     pieces = {name: main.pvalue(name) for name in null}
@@ -210,8 +211,8 @@ def peaks_inside(
         p,
         nan,
         nobs,
-        f"share of the highest {extra.highest:.0%} of days inside, {extra.count} highest maxima beside it; full-pipeline "
-        f"bootstrap, {len(main.draws)} draws, {dated}",
+        f"share of the highest {extra.highest:.0%} of days inside, {extra.count} highest maxima beside it; "
+        f"full-pipeline bootstrap, {len(main.draws)} draws, {dated}",
         main.coverage.share,
         main.coverage.spells,
         detail=detail,
