@@ -413,6 +413,7 @@ def test_a_failing_loop_concerns_its_own_hypotheses():
     assert gone(**{"break": 6}) == {"H1"}
     assert gone(after_publication=6) == {"H11"}
     assert gone(detectable_effect=50) == set()
+    assert gone(further_statistics=6) == {"H3", "H9"}
     assert gone(H9_driver=6) == {"H9"}
 
 
@@ -431,7 +432,7 @@ def test_statistics_that_are_not_defined_count_as_lost():
 
 def test_a_verdict_counts_its_draws():
     one = verdict()
-    assert one.failures["draws"].to_dict() == {"bootstrap": 19, "detectable effect": 200}
+    assert one.failures.loc[["bootstrap", "detectable effect"], "draws"].tolist() == [19, 200]
     assert one.failures["failed"].sum() == 0
     assert json.loads(one.to_json())["failures"]["bootstrap"]["failed"] == 0
 
@@ -485,7 +486,8 @@ def test_a_verdict_interrupted_goes_on(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Pipeline, "__call__", counting)
     assert ce.test_claim(PRICES, PLAN, store=tmp_path).to_json() == verdict().to_json()
-    assert seen == list(range(11, 19))
+    assert seen[:8] == list(range(11, 19))  # of the bootstrap; later loops had not begun
+    assert seen[8:] in ([], list(range(19)))
 
 
 def failing(monkeypatch, below):

@@ -17,12 +17,30 @@ __all__ = ["MOST_LOST", "refuse_lost"]
 
 MOST_LOST = 0.05  # share of draws a p-value may go without
 # loops whose failures concern some hypotheses alone; a label that begins with a key concerns that hypothesis
-CONCERNS = {"break": {"H1"}, "altcoins": {"H6"}, "after publication": {"H11"}, "detectable effect": set()}
+CONCERNS: dict[str, set[str]] = {
+    "break": {"H1"},
+    "altcoins": {"H6"},
+    "after publication": {"H11"},
+    "detectable effect": set(),
+    "constant correlation": {"H0m"},
+    "movement": {"H0m"},
+    "peaks inside": {"H2p"},
+    "dose": {"H2x"},
+    "regimes and dose": {"H2x"},
+    "volatility": {"H3"},
+    "each episode": {"H8"},
+    "drivers": {"H9"},
+    "net of holders": {"H2"},
+    "further statistics": {"H0m", "H2p", "H2x", "H3", "H8", "H9"},
+}
 APART = {"H6", "H11"}  # have draws of their own
 STATISTICS = {
     "H1": ("level",),
     "H2": ("score",),
-    "H3": ("beta.t", "bound"),
+    "H3": ("bound",),
+    "H0m": ("path.sd",),
+    "H2p": ("peaks.days",),
+    "H2x": ("dose.score",),
     "H4": ("partial.score",),
     "H5": ("level", "level.large"),
     "H7": ("up.score", "down.score"),
