@@ -93,13 +93,13 @@ class Stage:
     @property
     def inside(self) -> npt.NDArray[np.bool_]:
         """Whether a session lies in an episode after the break."""
-        return self.signed != 0.0
+        return np.asarray(self.signed != 0.0)
 
     def side(self, side: str) -> npt.NDArray[np.bool_]:
         """Sessions of one side of the episodes."""
         if side == "both":
             return self.inside
-        return self.signed == (1.0 if side == "up" else -1.0)
+        return np.asarray(self.signed == (1.0 if side == "up" else -1.0))
 
     def centered(self, chosen: npt.NDArray[np.bool_]) -> Array:
         """Return 1 on chosen sessions less their share after the break; 0 before it."""
@@ -184,7 +184,8 @@ def slopes(cross: Array, dates: pd.DatetimeIndex) -> tuple[Array, Array]:
             f"on {dates[row].date()} the world asks for correlations {asked} of COIN with {', '.join(EQUITIES)}, which "
             f"no correlation matrix has ({bad.size} of {len(least)} sessions): make level or effects smaller."
         )
-    return slope, np.linalg.cholesky(rest)
+    root = np.asarray(np.linalg.cholesky(rest), dtype=np.float64)
+    return slope, root
 
 
 def scales(effects: tuple[Effect, ...], stage: Stage, rng: np.random.Generator | None = None) -> Array:
