@@ -39,7 +39,7 @@ from .headline import Headline, Sample, headline_pair
 from .hypotheses import Evidence
 from .pipeline import PairFit, attach
 from .plan import Plan
-from .world import NullWorld, residuals
+from .world import DRAW_TOL, NullWorld, residuals
 
 __all__ = [
     "Constancy",
@@ -150,7 +150,7 @@ class ConstantDraw:
         returns = world.draw(np.random.default_rng(seed))
         z = np.empty_like(returns)
         for i in range(2):
-            z[:, i] = residuals(world.specs[i], returns[:, i], world.optima[i], tol=1e-5)[0]
+            z[:, i] = residuals(world.specs[i], returns[:, i], world.optima[i], tol=DRAW_TOL)[0]
         try:
             found = constancy_statistics(z, self.dist)
         except (DataError, np.linalg.LinAlgError):

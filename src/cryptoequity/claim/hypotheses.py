@@ -72,8 +72,8 @@ def judge(
 ) -> tuple[str, str]:
     """Verdict and its reason in one sentence.
 
-    *supported*: the adjusted p-value is at most ``alpha``; for H3 also a Forbes–Rigobon bound above zero, for H2
-    H3 and H4 at ``alpha`` besides. *mechanical*: H2 rejects but the bound or the slope does not.
+    *supported*: the adjusted p-value is at most ``alpha``; for H2 also H3 and H4 at ``alpha``. *mechanical*: H2
+    rejects, and less than half of the raw contrast is left after the variance adjustment, not significantly.
     *contradicted*: the 90 % interval lies below the smallest effect of interest and holds zero or less, or the
     two sides of H7 differ.
     *inconclusive*: anything else, with the effect the design could have seen.
@@ -87,10 +87,11 @@ def judge(
         return _judge_peak(effect, p, others, alpha)
     if one.key == "H7":
         return _judge_sides(one, effect, p, rejects, alpha)
-    if one.key == "H3" and not rejects and others["H2"].pvalue <= alpha and one.estimate <= 0:
-        return "mechanical", f"after the variance adjustment nothing of the rise is left: {effect}, slope test {p}."
-    if one.key == "H3" and rejects and not one.estimate > 0:
-        return "inconclusive", f"the slope rises, {p}, but the variance-adjusted contrast does not: {effect}."
+    if one.key == "H3" and not rejects and others["H2"].pvalue <= alpha and _adjusted_away(one):
+        return "mechanical", (
+            f"most of the rise of raw returns, {one.detail['raw contrast']:+.2f}, goes with the variance adjustment: "
+            f"left {effect}, {p}."
+        )
     if rejects:
         return "supported", f"{_positive(one)} {effect}, {p}."
     if one.high90 < sesoi and not one.low90 > 0:
@@ -102,18 +103,23 @@ def judge(
     return "inconclusive", f"estimate {effect}, {p}; the smallest effect this design could see (80 % power) is {seen}."
 
 
+def _adjusted_away(link: Evidence) -> bool:
+    """Whether less than half of the raw contrast is left after the variance adjustment."""
+    return link.estimate < 0.5 * float(link.detail.get("raw contrast", 0.0)) or link.estimate <= 0.0
+
+
 def _judge_peak(effect: str, p: str, others: Mapping[str, Evidence], alpha: float) -> tuple[str, str]:
     link, partial = others["H3"], others["H4"]
     if math.isnan(link.pvalue) or math.isnan(link.estimate):
         return "inconclusive", (
             f"correlation is higher inside, {effect}, {p}, but whether volatility explains it cannot be told: "
-            f"{link.reason or 'the slope test cannot be computed on this sample.'}"
+            f"{link.reason or 'the adjusted contrast cannot be computed on this sample.'}"
         )
-    if link.pvalue > alpha or link.estimate <= 0:
-        return "mechanical", (
-            f"correlation is higher inside, {effect}, {p}, but volatility may explain it: variance-adjusted contrast "
-            f"{link.estimate:+.2f}, slope test {_p(link.pvalue)}."
-        )
+    if link.pvalue > alpha:
+        left = f"variance-adjusted contrast of raw returns {link.estimate:+.2f}, {_p(link.pvalue)}"
+        if _adjusted_away(link):
+            return "mechanical", f"correlation is higher inside, {effect}, {p}, but volatility may explain it: {left}."
+        return "inconclusive", f"correlation is higher inside, {effect}, {p}, but volatility is not excluded: {left}."
     if math.isnan(partial.pvalue):
         return "supported", (
             f"higher inside by {effect}, {p}; survives the variance adjustment; market beta is not excluded, because "
@@ -147,7 +153,7 @@ def _positive(one: Evidence) -> str:
     sides = " and ".join(name for name in ("inside", "outside") if name in one.detail)
     return {
         "H1": f"positive after the break{f', {sides} the episodes' if sides else ''}:",
-        "H3": "the slope rises and the variance-adjusted contrast is",
+        "H3": "after the variance adjustment the contrast is",
         "H4": "given the market the contrast is",
         "H5": "small minus large",
         "H6": "main coin minus altcoins",

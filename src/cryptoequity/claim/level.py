@@ -21,7 +21,7 @@ from ..estimation.parallel import map_draws
 from ..estimation.params import Array
 from ..estimation.results import TestResult
 from .statistics import correlation
-from .world import NullWorld, residuals
+from .world import DRAW_TOL, NullWorld, residuals
 
 __all__ = ["Break", "Level", "LevelWorld", "find_break", "level_contrast", "level_draws"]
 
@@ -124,7 +124,7 @@ class LevelWorld:
         z = np.empty_like(returns)
         used = {column for pair in self.pairs for column in pair} | set(self.basket) | {0, 1}
         for i in sorted(used):
-            z[:, i] = residuals(world.specs[i], returns[:, i], world.optima[i], tol=1e-5)[0]
+            z[:, i] = residuals(world.specs[i], returns[:, i], world.optima[i], tol=DRAW_TOL)[0]
         values = [
             correlation(z[:, i], z[:, j]) if mask is None else correlation(z[mask, i], z[mask, j])
             for (i, j), mask in zip(self.pairs, self.masks, strict=True)

@@ -23,9 +23,11 @@ from ..kernels.dcc import dcc_simulate, dcc_whiten
 from ..volatility import EGARCH, GARCH
 from ..volatility.garch import climb_margin, simulate_margin
 
-__all__ = ["NullWorld", "residuals"]
+__all__ = ["DRAW_TOL", "NullWorld", "residuals"]
 
 Spec = GARCH | EGARCH
+# refits of draws stop within 1e-4 of the top log-likelihood: statistics then differ by less than .01 of their spread
+DRAW_TOL = 1e-4
 
 
 def residuals(spec: Spec, y: Array, warm: Optimum | None = None, tol: float = 1e-8) -> tuple[Array, Array, Optimum]:
