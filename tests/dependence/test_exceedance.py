@@ -167,6 +167,7 @@ def test_asymmetry_is_found_and_symmetry_is_not(pvalue):
     draws = 39 if pvalue == "dcc" else 199
     found = hong_tu_zhou_test(bad[:, 0], bad[:, 1], pvalue=pvalue, draws=draws)
     assert found.pvalue <= 0.05
+    assert "hongtuzhou2007" in found.cite()
     assert found.detail["correlation below 0"] > found.detail["correlation above 0"] + 0.2
     assert hong_tu_zhou_test(good[:, 0], good[:, 1], pvalue=pvalue, draws=draws).pvalue > 0.05
 

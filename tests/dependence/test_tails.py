@@ -148,6 +148,7 @@ def test_dependence_of_episodes_is_found(pvalue, measure):
     test = tail_equality_test(data["COIN"], data["TECH"], inside, measure=measure, pvalue=pvalue, draws=39)
     assert test.pvalue <= 0.05
     assert test.detail["spells"] == 3
+    assert "bormannschienle2020" in test.cite()
     assert test.detail["chi inside"] > test.detail["chi outside"] + 0.2
     # all of it is correlation: a normal copula shows the same
     assert test.detail["contrast of normal copulas"] == pytest.approx(

@@ -35,6 +35,7 @@ from .pairs import check_block, check_draws, read_pair
 
 __all__ = [
     "ExceedanceCorrelation",
+    "HongTuZhouTest",
     "exceedance_correlation",
     "hong_tu_zhou_test",
     "normal_exceedance_correlation",
@@ -319,6 +320,16 @@ def _check_thresholds(thresholds: Sequence[float] | float) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True)
+class HongTuZhouTest(TestResult):
+    """Outcome of `hong_tu_zhou_test`. Attributes are those of `TestResult`."""
+
+    def cite(self) -> str:
+        """BibTeX of the papers behind what was computed."""
+        more = {"block": ("politisromano1994",), "dcc": ("engle2002",)}
+        return citation("hongtuzhou2007", *more.get(str(self.detail.get("p-value by")), ()))
+
+
+@dataclass(frozen=True)
 class _Symmetry:
     """J of a sample, (1,)."""
 
@@ -364,7 +375,7 @@ def hong_tu_zhou_test(
     draws: int = 999,
     rng: int | np.random.Generator = 0,
     n_jobs: int | None = None,
-) -> TestResult:
+) -> HongTuZhouTest:
     r"""Test that exceedance correlations are the same in both tails (Hong, Tu & Zhou 2007).
 
     .. math:: J=T\,(\hat\rho^+-\hat\rho^-)'\,\hat\Omega^{-1}\,(\hat\rho^+-\hat\rho^-)\to\chi^2_m ,
@@ -388,7 +399,7 @@ def hong_tu_zhou_test(
 
     Returns
     -------
-    TestResult : ``detail`` holds both correlations and their rows by threshold; ``detail["null"]`` the draws.
+    HongTuZhouTest : ``detail`` holds both correlations and their rows by threshold; ``detail["null"]`` the draws.
 
     Notes
     -----
@@ -437,6 +448,7 @@ def hong_tu_zhou_test(
         for side, name in enumerate((f"above {c:g}", f"below {-c if c else 0:g}")):
             detail[f"correlation {name}"], detail[f"rows {name}"] = float(rho[side]), int(row[side])
     detail["lags"] = int(width)
+    detail["p-value by"] = pvalue
     detail["asymptotic p-value"] = float(stats.chi2.sf(value, len(grid)))
     null = "exceedance correlations are the same in both tails"
     reason = "" if np.isfinite(value) else "the covariance of the differences is singular; use fewer thresholds"
@@ -460,5 +472,5 @@ def hong_tu_zhou_test(
         if failed > 0.1 * draws:
             chance = float("nan")
             reason = f"{failed} of {draws} draws have too few rows in a tail; use a lower threshold"
-    return TestResult("Hong–Tu–Zhou test of symmetric exceedance correlation", null, value, chance, reference, detail,
+    return HongTuZhouTest("Hong–Tu–Zhou test of symmetric exceedance correlation", null, value, chance, reference, detail,
                       reason)  # fmt: skip

@@ -207,7 +207,7 @@ def cojump_test(
     --------
     >>> import cryptoequity as ce
     >>> returns = ce.to_returns(ce.load_sample("peaks"))
-    >>> test = ce.cojump_test(returns["COIN"], returns["SMALL_TECH"], margins=ce.GARCH())
+    >>> test = ce.cojump_test(returns["COIN"], returns["SMALL_TECH"], level=0.1)
     >>> test.pvalue < 0.05
     True
     """

@@ -36,6 +36,7 @@ from .pairs import check_block, check_draws, check_share, pseudo_ranks, read_pai
 
 __all__ = [
     "TailDependence",
+    "TailEqualityTest",
     "copula_distance",
     "normal_tail_share",
     "tail_dependence",
@@ -278,6 +279,16 @@ def tail_dependence(
 # --- the same inside and outside?
 
 
+@dataclass(frozen=True)
+class TailEqualityTest(TestResult):
+    """Outcome of `tail_equality_test`. Attributes are those of `TestResult`."""
+
+    def cite(self) -> str:
+        """BibTeX of the papers behind what was computed."""
+        more = {"block": ("politisromano1994",), "dcc": ("engle2002",), "shift": ("harris2020",)}
+        return citation("coles1999", "bormannschienle2020", *more.get(str(self.detail.get("p-value by")), ()))
+
+
 @dataclass(frozen=True, eq=False)
 class _Contrast:
     """Statistic of residuals (T, 2) and fixed episodes, (1,)."""
@@ -322,7 +333,7 @@ def tail_equality_test(
     draws: int = 499,
     rng: int | np.random.Generator = 0,
     n_jobs: int | None = None,
-) -> TestResult:
+) -> TailEqualityTest:
     r"""Test that dependence in the tails is the same inside episodes as outside.
 
     The statistic is :math:`\hat\chi_{in}(q)-\hat\chi_{out}(q)`, or the distance of the two tail copulas over all
@@ -344,8 +355,8 @@ def tail_equality_test(
 
     Returns
     -------
-    TestResult : ``detail`` holds chi inside and outside, the contrast that normal copulas with the Kendall's tau of
-        either state would show, the spells, and the draws under "null".
+    TailEqualityTest : ``detail`` holds chi inside and outside, the contrast that normal copulas with the Kendall's
+        tau of either state would show, the spells, and the draws under "null".
 
     Notes
     -----
@@ -399,6 +410,7 @@ def tail_equality_test(
         "rows inside": int(inside.sum()),
         "rows outside": int((~inside).sum()),
         "spells": len(spells_of(inside)),
+        "p-value by": pvalue,
     }
     way = "upper" if measure == "copula" else side
     if pvalue == "shift":
@@ -431,7 +443,7 @@ def tail_equality_test(
     if failed > 0.1 * draws:
         chance, reason = float("nan"), f"{failed} of {draws} draws could not be computed"
     what = "tail copulas" if measure == "copula" else f"chi({q:g})"
-    return TestResult(
+    return TailEqualityTest(
         f"Equality of {what} inside and outside episodes",
         f"dependence in the {'tails' if tail == 'both' else tail + ' tail'} is the same inside the episodes as outside",
         observed,
