@@ -472,5 +472,6 @@ def hong_tu_zhou_test(
         if failed > 0.1 * draws:
             chance = float("nan")
             reason = f"{failed} of {draws} draws have too few rows in a tail; use a lower threshold"
-    return HongTuZhouTest("Hong–Tu–Zhou test of symmetric exceedance correlation", null, value, chance, reference, detail,
-                      reason)  # fmt: skip
+    return HongTuZhouTest(
+        "Hong–Tu–Zhou test of symmetric exceedance correlation", null, value, chance, reference, detail, reason
+    )
