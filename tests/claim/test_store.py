@@ -26,6 +26,7 @@ from cryptoequity.claim.hypotheses import Evidence
 from cryptoequity.claim.lost_draws import refuse_lost
 from cryptoequity.claim.pipeline import Draws, Pipeline
 from cryptoequity.claim.store import DrawStore, RunLedger, _decode, _encode
+from cryptoequity.claim.verdict import _hash_beside
 from cryptoequity.estimation.parallel import FailedDraw, map_draws, recording, spawn
 
 SPELLS = [(s["start"], s["end"], s["sign"]) for s in ce.load_truth("peaks")["spells"]]
@@ -458,6 +459,25 @@ def test_an_extended_verdict_is_the_longer_one_bit_for_bit():
     assert "Extended to 39 draws from 19." in extended.summary().to_text()
     assert "Extended to 45 draws from 19, then 39." in extended.extend(45).summary().to_text()
     assert short.plan.draws == 19
+
+
+def test_drivers_and_holders_are_part_of_the_data_and_go_along():
+    level = 20.0 + np.abs(np.random.default_rng(2).standard_normal(len(PRICES)))
+    drivers = pd.DataFrame({"VIX": level, "OTHER": level}, PRICES.index)
+    own = replace(PLAN, drivers=("VIX",), holders=("TECH",), start="2024-01-02")
+    one = ce.test_claim(PRICES, own, drivers=drivers)
+    longer = one.extend(22)
+    assert longer.data_sha256 == one.data_sha256
+    assert longer.verdict_of("H9") == one.verdict_of("H9") != "not testable"
+    hashes = {one.data_sha256}
+    for prices, more in (
+        (PRICES, drivers + 1e-9),
+        (PRICES.assign(TECH=PRICES["TECH"] * np.linspace(1.0, 1.1, len(PRICES))), drivers),
+    ):
+        hashes.add(_hash_beside("d", own, prices, more))
+    assert _hash_beside("d", own, PRICES, drivers) not in hashes
+    assert _hash_beside("d", own, PRICES, drivers.assign(OTHER=0.0)) == _hash_beside("d", own, PRICES, drivers)
+    assert len(hashes) == 3
 
 
 @pytest.mark.parametrize("draws", [19, 5, True, 39.0, None])

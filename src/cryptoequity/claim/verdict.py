@@ -23,6 +23,7 @@ from ..estimation.results import Drawn, TestResult, citation
 from ..table import Table
 from ..volatility.margins import fit_margins
 from .evidence import collect
+from .fingerprint import fingerprint
 from .headline import MIN_SESSIONS, Headline, Sample, prepare, sessions_of
 from .hypotheses import FAMILY, STATEMENTS, Evidence
 from .lost_draws import refuse_lost
@@ -53,7 +54,7 @@ class Verdict(Drawn):
     returns : percent returns with their policy in ``attrs``. versions, data_sha256 : for the record.
     failures : draws that failed, one row a loop: draws, failed, share, first error.
     store : the draws, so that `extend` need not make them again. extended_from : numbers of draws it was extended from.
-    registration : the registered plan and its amendments; None without.
+    registration : the registered plan and its amendments; None without. drivers : as passed, or None.
     """
 
     plan: Plan
@@ -74,6 +75,7 @@ class Verdict(Drawn):
     store: DrawStore = field(repr=False)
     registration: Registration | None = None
     extended_from: tuple[int, ...] = ()
+    drivers: pd.DataFrame | None = field(default=None, repr=False)
 
     @property
     def null(self) -> Array:
@@ -156,7 +158,7 @@ class Verdict(Drawn):
         if not isinstance(draws, int) or isinstance(draws, bool) or draws <= self.plan.draws:
             raise SpecError(f"draws={draws!r}: give the number in all, an int above the {self.plan.draws} there are.")
         plan = replace(self.plan, draws=draws)
-        more = test_claim(self.prices, plan, n_jobs=n_jobs, progress=progress, store=self.store)
+        more = test_claim(self.prices, plan, n_jobs=n_jobs, progress=progress, drivers=self.drivers, store=self.store)
         registration = self.registration
         if registration is not None:
             registration = registration.amended(plan, f"extended from {self.plan.draws} to {draws} draws")
@@ -319,15 +321,15 @@ def test_claim(
             f"the plan names column {missing[0]!r}, which the prices do not have; they have "
             f"{', '.join(map(str, prices))}."
         )
-    returns = to_returns(
-        prices[list(plan.core)], equities=list(plan.equities), sessions=plan.equity, weekend=plan.weekend, span="common"
-    )
+    core = prices[list(plan.core)]
+    listed = [name for name in plan.equities if name in core]  # sectors and holders may be younger: they stand apart
+    returns = to_returns(core, equities=listed, sessions=plan.equity, weekend=plan.weekend, span="common")
     coins = None
     if plan.altcoins:
         pair = prices[[plan.crypto, plan.equity, *plan.altcoins]]
         if len(pair.dropna()) > MIN_SESSIONS:  # otherwise too young: H6 says so, the other tests go on
             coins = to_returns(pair, equities=[plan.equity], sessions=plan.equity, weekend=plan.weekend, span="common")
-    data_sha256 = _hash(returns, coins)
+    data_sha256 = _hash_beside(_hash(returns, coins), plan, prices, drivers)
     kept = DrawStore.of(store, plan, data_sha256)
     ledger = RunLedger(kept)
     with recording(ledger):
@@ -355,6 +357,7 @@ def test_claim(
         failures=failures,
         store=kept,
         registration=registered,
+        drivers=drivers,
     )
 
 
@@ -415,6 +418,16 @@ def _hash(*frames: pd.DataFrame | None) -> str:
         # the last bits of a logarithm differ between processors; nine decimals of a percent do not
         digest.update((np.round(returns.to_numpy("<f8"), 9) + 0.0).tobytes())
     return digest.hexdigest()
+
+
+def _hash_beside(data_sha256: str, plan: Plan, prices: pd.DataFrame, drivers: pd.DataFrame | None) -> str:
+    """Hash of the returns and, where the plan reads them, of sectors, holders and drivers as they were given."""
+    frames = [prices[list(names)] for names in (plan.sectors, plan.holders) if names]
+    if isinstance(drivers, pd.DataFrame) and plan.drivers:
+        frames.append(drivers[[name for name in plan.drivers if name in drivers]])
+    if not frames:
+        return data_sha256
+    return hashlib.sha256("|".join([data_sha256, *(str(fingerprint(one)) for one in frames)]).encode()).hexdigest()
 
 
 def _range(low: float, high: float) -> str:
