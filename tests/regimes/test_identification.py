@@ -16,10 +16,10 @@ from cryptoequity.errors import BoundaryWarning, ConvergenceError, ConvergenceWa
 from cryptoequity.estimation.optimize import maximize
 from cryptoequity.estimation.params import Layout, interval, real
 from cryptoequity.regimes import MSDCC, MSGARCH, RSDC, MarkovCovariance
-from cryptoequity.regimes.gaussian import best_freedom
 from cryptoequity.regimes.identification import identified_part, loose_coordinates, without_negative
 from cryptoequity.regimes.likelihood import Start
 from cryptoequity.regimes.remarks import remark_on_search
+from cryptoequity.regimes.student import best_freedom
 
 DATA = Path(os.environ.get("CRYPTOEQUITY_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 

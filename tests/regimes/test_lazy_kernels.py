@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptoequity.kernels.regime import regime_filter, regime_smoother
-from cryptoequity.kernels.regime_em import lazy_backward, lazy_densities, lazy_forward
+from cryptoequity.kernels.regime_lazy import lazy_backward, lazy_densities, lazy_forward
 
 
 def run(y, mean, inverse, constant, p, first):

@@ -18,18 +18,17 @@ from scipy import special, stats
 
 from ..estimation.params import Array, Block, Layout, correlation, interval, positive, real
 from ..kernels.regime_em import EMPTY, HOPELESS, normal_em
-from ..kernels.regime_gaussian import freedom_sums, regime_distances, regime_moments, regime_slopes
+from ..kernels.regime_gaussian import regime_distances, regime_moments, regime_slopes
 from .chain import Chain
 from .emission import Integers, rolling_splits
+from .student import NU_RANGE, best_freedom, log_density
 from .unit_moments import correlation_of_moment
 
 __all__ = ["GaussianEmission"]
 
 SMALLEST_VARIANCE = 1e-4  # of a regime's variances relative to the sample's (Hathaway 1985)
 FEWEST = 5.0  # expected observations of a regime beyond its columns
-NU_RANGE = (2.05, 200.0)
 FIRST_STEPS, NEXT_STEPS = 200, 2  # of scoring for a correlation matrix, at a start and within EM
-FREEDOM_STEPS, HALVINGS = 3, 8  # Newton steps for the degrees of freedom within EM, and halvings of one
 COLLAPSE = f"a variance collapses to below {SMALLEST_VARIANCE:g} of the sample's"
 
 
@@ -400,60 +399,6 @@ class GaussianEmission:
 def few(count: float) -> str:
     """Why a regime that hardly happens is no regime."""
     return f"a regime is left with {count:.1f} observations"
-
-
-def log_density(d: Array, logdet: Array, n: int, nu: float) -> Array:
-    """Log-densities (T, k) of ``n`` columns from squared distances, which they overwrite; normal where nu is 0."""
-    if nu:
-        constant = special.gammaln((nu + n) / 2) - special.gammaln(nu / 2) - 0.5 * n * np.log(np.pi * (nu - 2.0))
-        np.divide(d, nu - 2.0, out=d)
-        np.log1p(d, out=d)
-        d *= -0.5 * (nu + n)
-    else:
-        constant = -0.5 * n * np.log(2.0 * np.pi)
-        d *= -0.5
-    d += constant - 0.5 * logdet
-    return d
-
-
-def best_freedom(d: Array, weights: Array, n: int, nu: float) -> float:
-    """Degrees of freedom with a weighted log-density at distances ``d`` (T, k) not below that of ``nu``.
-
-    Newton steps on log(nu - 2), halved until they do not fall: EM repeats them.
-    """
-    total = float(weights.sum())
-    low, high = (float(np.log(end - 2.0)) for end in NU_RANGE)
-
-    def lost(at: float) -> tuple[float, float, float]:
-        """Minus the weighted log-density, its slope and its curvature."""
-        m = float(np.exp(at))
-        x = m + 2.0
-        logs, first, second = freedom_sums(d, weights, m)
-        constant = special.gammaln((x + n) / 2) - special.gammaln(x / 2) - 0.5 * n * np.log(np.pi * m)
-        digammas = special.digamma((x + n) / 2) - special.digamma(x / 2)
-        trigammas = special.polygamma(1, (x + n) / 2) - special.polygamma(1, x / 2)
-        by_nu = -0.5 * total * (digammas - n / m) + 0.5 * logs - 0.5 * (x + n) * first / m
-        twice = -total * (0.25 * trigammas + 0.5 * n / m**2) - first / m + 0.5 * (x + n) * second / m**2
-        value = -total * constant + 0.5 * (x + n) * logs
-        return float(value), float(m * by_nu), float(m * (m * twice + by_nu))
-
-    here = float(np.clip(np.log(nu - 2.0), low, high))
-    value, slope, curvature = lost(here)
-    for _ in range(FREEDOM_STEPS):
-        step = -slope / curvature if curvature > 0.0 else -np.sign(slope)
-        step = float(np.clip(here + np.clip(step, -1.0, 1.0), low, high)) - here
-        if abs(step) < 1e-3:
-            break
-        for _ in range(HALVINGS):
-            new = lost(here + step)
-            if new[0] <= value:
-                here += step
-                value, slope, curvature = new
-                break
-            step *= 0.5
-        else:
-            break
-    return float(2.0 + np.exp(here))
 
 
 def unit_correlation(moment: Array, start: Array | None) -> Array:

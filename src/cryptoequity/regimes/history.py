@@ -23,7 +23,8 @@ from ..kernels.regime_regression import (
 )
 from .chain import Chain
 from .emission import Integers
-from .linear import STAYS, ErrorLaw, least_squares, regression_splits, solve_normal
+from .error_law import ErrorLaw, RegressionDensities, coefficient_places
+from .linear import STAYS, least_squares, regression_splits, solve_normal
 from .system import extend, run_path
 
 __all__ = ["DeviationEmission", "HistoryChain"]
@@ -109,7 +110,7 @@ class HistoryChain(Chain):
         return super().mstep(taken.reshape(len(moves), self.k, -1, self.k).sum(axis=2), theta)
 
 
-class DeviationEmission:
+class DeviationEmission(RegressionDensities):
     """See the module; ``k`` counts states.
 
     Parameters
@@ -159,24 +160,13 @@ class DeviationEmission:
         self.mean_size = int(self.at_mean.max()) + 1 if self.m else 0
         self._blocks = (*self._coefficient_blocks(), *self.errors.blocks())
 
-    @property
-    def nobs(self) -> int:
-        """Dates after the first p."""
-        return len(self.y)
-
     # --- parameters
 
     def _make_places(self) -> tuple[Integers, Integers]:
         """Positions of the coefficients of the mean (k, N, m) and of the lag matrices (k, p, N, N)."""
         k, n = self.regimes, self.n
-        mean = np.empty((k, n, self.m), np.int64)
-        own, shared = np.flatnonzero(self.switching), np.flatnonzero(~self.switching)
-        width = n * own.size
-        for a in range(n):
-            for j in range(k):
-                mean[j, a, own] = j * width + a * own.size + np.arange(own.size)
-            mean[:, a, shared] = k * width + a * shared.size + np.arange(shared.size)
-        first = k * width + n * shared.size
+        mean = coefficient_places(k, n, self.switching)
+        first = int(mean.max()) + 1 if mean.size else 0
         block = np.arange(self.order * n * n).reshape(self.order, n, n)
         step = block.size if self.lag_switching else 0
         return mean, np.stack([first + j * step + block for j in range(k)])
@@ -194,10 +184,6 @@ class DeviationEmission:
                         label = f"ar{i + 1}" if self.n == 1 else f"L{i + 1}.{self.names[b]}"
                         names[self.at_lag[j, i, a, b]] = f"{label}{tag}{tail[a]}"
         return (real(*names),)
-
-    def blocks(self) -> tuple[Block, ...]:
-        """Names and constraints."""
-        return self._blocks
 
     def coefficients(self, theta: Array) -> Array:
         """Coefficients of the mean, (regimes, N, m)."""
@@ -222,10 +208,6 @@ class DeviationEmission:
         return out
 
     # --- likelihood and EM
-
-    def density(self, theta: Array) -> Array:
-        """Log-densities (T, states)."""
-        return self.errors.log_density(self.residuals(theta), self.own, theta[self.inside :])
 
     def slopes(self, theta: Array) -> Array:
         """Derivatives of the log-densities, (T, states, E)."""
@@ -305,11 +287,6 @@ class DeviationEmission:
         """Matrices of the lags by state, (states, p, N, N)."""
         return np.ascontiguousarray(self._lags(theta)[self.own])
 
-    def error_covariance(self, theta: Array) -> Array:
-        """Covariances of the errors by state, (states, N, N)."""
-        out: Array = self.errors.covariance(theta[self.inside :])[self.own]
-        return out
-
     def level(self, theta: Array, x: Array) -> Array:
         """What is not lags, by state, at rows of regressors (p + H, m), p dates early: (H, states, N)."""
         mu, lags, p = self.means(theta, x), self._lags(theta), self.order
@@ -329,16 +306,6 @@ class DeviationEmission:
         """The last values a forecast goes on from, (p, N), newest last."""
         return self.full[len(self.full) - self.order :]
 
-    def moments(self, theta: Array) -> tuple[Array, Array]:
-        """Means (T, states, N) and covariances (T, states, N, N) given the past and the state."""
-        mean = self.y[:, None] - self.residuals(theta)
-        cov = self.error_covariance(theta)
-        return mean, np.broadcast_to(cov, (self.nobs, *cov.shape))
-
-    def margins_cdf(self, theta: Array) -> Array:
-        """Distribution functions (T, states, N) at the data."""
-        return self.errors.cdf(self.residuals(theta), self.own, theta[self.inside :])
-
     def simulate(self, theta: Array, states: Integers, rng: np.random.Generator) -> Array:
         """Data (len(states), N) given the regressors and the values before the first date."""
         rows = states.size + self.order
@@ -346,16 +313,6 @@ class DeviationEmission:
         return run_path(self, theta, self.level(theta, x), states, rng)
 
     # --- labels
-
-    def rank(self, theta: Array) -> Array:
-        """What regimes are numbered by."""
-        if self.rank_by in ("variance", "correlation"):
-            return self.errors.rank(theta[self.inside :])
-        part = self.coefficients(theta)
-        if isinstance(self.rank_by, int):
-            return np.asarray(part[:, :, self.rank_by].mean(axis=1))
-        scaled: Array = (part @ self.x.mean(axis=0) / np.sqrt(self.errors.sample_var)).mean(axis=1)
-        return scaled
 
     def relabel(self, order: Integers) -> Integers:
         """Positions of the parameters under new numbers of the regimes."""

@@ -16,7 +16,8 @@ from ..estimation.results import mark_filtered
 from ..table import Table
 from ..volatility import MarginFit
 from ..volatility.garch import simulate_margin
-from .fit import KINDS, draw_states
+from .chain_fit import KINDS
+from .fit import draw_states
 from .rsdc_fit import RSDCFit, RSDCForecast, mean_forecast
 from .switching_dcc import DccRegimes, SwitchingDCCLikelihood
 

@@ -17,7 +17,8 @@ from ..estimation.results import mark_filtered
 from ..volatility import ArchMargin, MarginFit, Margins
 from ..volatility.garch import simulate_margin
 from ..volatility.margins import gather
-from .fit import KINDS, RegimeFit, RegimeForecast, draw_states
+from .chain_fit import KINDS
+from .fit import RegimeFit, RegimeForecast, draw_states
 from .gaussian import GaussianEmission
 from .likelihood import infer
 from .scaled import ScaledEmission

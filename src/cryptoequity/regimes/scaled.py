@@ -13,7 +13,8 @@ import numpy as np
 
 from ..estimation.params import Array, Block, correlation, interval
 from .emission import Integers
-from .gaussian import FIRST_STEPS, NEXT_STEPS, NU_RANGE, GaussianEmission
+from .gaussian import FIRST_STEPS, NEXT_STEPS, GaussianEmission
+from .student import NU_RANGE
 from .unit_moments import HALVINGS, fit_value, slope_and_information
 
 __all__ = ["ScaledEmission"]

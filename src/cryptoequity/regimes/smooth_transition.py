@@ -22,7 +22,8 @@ from scipy import stats
 from ..errors import BoundaryWarning, ConvergenceError, ConvergenceWarning, SpecError, check_option
 from ..estimation.bibliography import citation
 from ..estimation.params import Array
-from ..estimation.results import Drawn, Estimate, FitMixin, TestResult
+from ..estimation.results import Drawn, Estimate, TestResult
+from .driver_fit import DriverFit
 from .threshold import COV_TYPES, check_trim, regime_design
 from .threshold_moments import least_squares_covariance
 from .transition_sample import TransitionSample, check_delay, read_transition
@@ -159,7 +160,7 @@ class SmoothTransitionRegression:
 
 
 @dataclass(frozen=True, eq=False)
-class SmoothTransitionFit(FitMixin):
+class SmoothTransitionFit(DriverFit):
     """A fitted `SmoothTransitionRegression`; coefficients "[1]" hold at G = 0, "[2]" at G = 1.
 
     Attributes are those of `FitMixin`; ``sample`` holds the regression as arrays.
@@ -174,35 +175,10 @@ class SmoothTransitionFit(FitMixin):
     _errors: Array = field(repr=False)
 
     @property
-    def estimate(self) -> Estimate:
-        """Named parameters and their covariance."""
-        return self._estimate
-
-    @property
     def transition(self) -> pd.Series:
         """G by date."""
         weight, _, _ = self.surface.transition(float(self.params["gamma"]), float(self.params["c"]))
         return pd.Series(weight, self.sample.index, name="G")
-
-    @property
-    def driver(self) -> pd.Series:
-        """The driver, lagged as used."""
-        return pd.Series(self.sample.s, self.sample.index, name=self.sample.driver)
-
-    @property
-    def resid(self) -> pd.Series:
-        """Errors by date."""
-        return pd.Series(self._errors, self.sample.index, name="resid")
-
-    @property
-    def fitted(self) -> pd.Series:
-        """Fitted values by date."""
-        return pd.Series(self.sample.y - self._errors, self.sample.index, name="fitted")
-
-    @property
-    def ssr(self) -> float:
-        """Sum of squared errors."""
-        return float(self._errors @ self._errors)
 
     def curve(self, points: int = 101) -> pd.DataFrame:
         """Moving coefficients by value of the driver, over the range it was seen in."""
@@ -219,22 +195,6 @@ class SmoothTransitionFit(FitMixin):
             for name in own
         }
         return pd.DataFrame(paths, pd.Index(grid, name=self.sample.driver))
-
-    def _title_line(self) -> str:
-        return f"{self.spec.name}: {self.sample.name} by {self.sample.driver}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able content."""
-        est = self.estimate
-        return {
-            "spec": self.spec.to_dict(),
-            "names": list(est.names),
-            "theta": est.theta.tolist(),
-            "cov": [[None if np.isnan(value) else value for value in row] for row in est.cov.tolist()],
-            "loglik": est.loglik,
-            "nobs": est.nobs,
-            "ssr": self.ssr,
-        }
 
 
 # --- the test

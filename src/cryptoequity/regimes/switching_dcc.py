@@ -18,10 +18,11 @@ from ..kernels.regime_dcc import switching_dcc, switching_dcc_simulate
 from ..volatility.density import t_constants
 from .chain import Chain
 from .emission import Integers, rolling_splits
-from .gaussian import NU_RANGE, unit_correlation
+from .gaussian import unit_correlation
 from .likelihood import Inference
 from .recursion_search import RecursiveLikelihood
 from .rsdc import RSDCLikelihood
+from .student import NU_RANGE
 
 __all__ = ["METHODS", "DccRegimes", "SwitchingDCCLikelihood"]
 

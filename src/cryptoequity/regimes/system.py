@@ -23,7 +23,7 @@ from .emission import Integers
 from .fit import RegimeFit, RegimeForecast
 
 if TYPE_CHECKING:
-    from .linear import ErrorLaw
+    from .error_law import ErrorLaw
 
 __all__ = [
     "LinearRegimeFit",

@@ -20,7 +20,8 @@ from ..estimation.bibliography import citation
 from ..estimation.bootstrap import pvalue as drawn_pvalue
 from ..estimation.parallel import map_draws, spawn
 from ..estimation.params import Array
-from ..estimation.results import Drawn, Estimate, FitMixin, TestResult
+from ..estimation.results import Drawn, Estimate, TestResult
+from .driver_fit import DriverFit
 from .threshold_moments import Moments, candidates, least_squares_covariance
 from .transition_sample import TransitionSample, check_delay, read_transition
 
@@ -148,7 +149,7 @@ def regime_design(sample: TransitionSample, weight: Array) -> tuple[Array, list[
 
 
 @dataclass(frozen=True, eq=False)
-class ThresholdFit(FitMixin):
+class ThresholdFit(DriverFit):
     """A fitted `ThresholdRegression`.
 
     Attributes
@@ -165,39 +166,14 @@ class ThresholdFit(FitMixin):
     _errors: Array = field(repr=False)
 
     @property
-    def estimate(self) -> Estimate:
-        """Named parameters and their covariance."""
-        return self._estimate
-
-    @property
     def threshold(self) -> float:
         """The largest value of the driver in regime 1."""
         return float(self.estimate.theta[-1])
 
     @property
-    def driver(self) -> pd.Series:
-        """The driver, lagged as used."""
-        return pd.Series(self.sample.s, self.sample.index, name=self.sample.driver)
-
-    @property
     def regimes(self) -> pd.Series:
         """Regime of every date, 1 or 2."""
         return pd.Series(np.where(self.sample.s <= self.threshold, 1, 2), self.sample.index, name="regime")
-
-    @property
-    def resid(self) -> pd.Series:
-        """Errors by date."""
-        return pd.Series(self._errors, self.sample.index, name="resid")
-
-    @property
-    def fitted(self) -> pd.Series:
-        """Fitted values by date."""
-        return pd.Series(self.sample.y - self._errors, self.sample.index, name="fitted")
-
-    @property
-    def ssr(self) -> float:
-        """Sum of squared errors."""
-        return float(self._errors @ self._errors)
 
     def threshold_interval(self, level: float = 0.95, *, robust: bool = True) -> tuple[float, float]:
         r"""Hansen's (2000) interval: the thresholds with :math:`T\{S(c)-S(\hat c)\}/S(\hat c)\le\eta^2 k`.
@@ -232,20 +208,7 @@ class ThresholdFit(FitMixin):
         return ratio
 
     def _title_line(self) -> str:
-        return f"{self.spec.name}: {self.sample.name} by {self.sample.driver}, threshold {self.threshold:.4g}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able content."""
-        est = self.estimate
-        return {
-            "spec": self.spec.to_dict(),
-            "names": list(est.names),
-            "theta": est.theta.tolist(),
-            "cov": [[None if np.isnan(value) else value for value in row] for row in est.cov.tolist()],
-            "loglik": est.loglik,
-            "nobs": est.nobs,
-            "ssr": self.ssr,
-        }
+        return f"{super()._title_line()}, threshold {self.threshold:.4g}"
 
 
 # --- the test
