@@ -45,7 +45,7 @@ from .hypotheses import Evidence, not_testable
 from .pipeline import PairFit, Pipeline, Redating, attach, own_world
 from .plan import Plan
 from .statistics import correlation_influence
-from .world import residuals
+from .world import DRAW_TOL, residuals
 
 __all__ = ["Dose", "DoseRule", "DoseStrength", "RegimeDose", "dose_of", "dose_response", "judge_dose"]
 
@@ -205,7 +205,7 @@ class RegimeDose:
         drawing, search = spawn(seed, 2)
         returns = world.draw(np.random.default_rng(drawing))
         pair = (self.pipeline.crypto, self.pipeline.equity)
-        z = np.stack([residuals(world.specs[i], returns[:, i], world.optima[i], tol=1e-5)[0] for i in pair], axis=1)
+        z = np.stack([residuals(world.specs[i], returns[:, i], world.optima[i], tol=DRAW_TOL)[0] for i in pair], axis=1)
         try:
             x = self.intensity(returns)
         except (DataError, ConvergenceError):

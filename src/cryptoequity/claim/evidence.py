@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ..data.returns import to_returns
 from ..errors import LevelsWarning
 from ..estimation.bootstrap import null_interval
 from ..estimation.parallel import spawn
@@ -24,11 +25,13 @@ from .headline import MIN_SESSIONS, Headline, Sample, headline, headline_pair, s
 from .holders import net_of_holders, small_net_of_holders
 from .hypotheses import Evidence, not_testable
 from .level import Level, LevelWorld, level_contrast, level_draws
+from .multiplicity import romano_wolf_test
 from .peaks_inside import PeaksInside, peaks_inside
 from .pipeline import Extra, attach
 from .placement import placebo_test, shift_test
 from .plan import Plan
 from .power import Detectable, detectable_effect
+from .sectors import best_sector_test
 from .statistics import correlation
 from .world import NullWorld
 
@@ -47,7 +50,7 @@ def collect(
     progress: bool = False,
 ) -> tuple[dict[str, Evidence], Headline, Headline | None, Detectable, dict[str, TestResult]]:
     """All hypotheses the plan allows, the bootstraps behind them, and the placement tests beside the headline."""
-    seeds = spawn(plan.rng, 13)  # the fourth is the break's
+    seeds = spawn(plan.rng, 14)  # the fourth is the break's
     main = headline(plan, sample.window, prices, seed=seeds[0], n_jobs=n_jobs, progress=progress)
     pair_plan = headline_pair(main)
     reach = detectable_effect(
@@ -66,7 +69,8 @@ def collect(
     volatility = volatility_detail(plan, sample, main, prices, drivers, seeds[10], **run)
     out["H3"] = replace(link, detail={**link.detail, **volatility})
     out["H4"] = _partial(plan, main)
-    out["H5"] = small_net_of_holders(plan, sample, prices, _small_over_large(plan, main), seeds[11], **run)
+    small = small_net_of_holders(plan, sample, prices, _small_over_large(plan, main), seeds[11], **run)
+    out["H5"] = replace(small, detail={**small.detail, **_best_sector(plan, sample, prices, seeds[13], n_jobs)})
     out["H6"] = _altcoins(plan, sample, seeds[4], n_jobs, progress)
     out["H7"] = _sides(plan, main)
     out["H8"] = every_episode(plan, sample, main, prices, seeds[6], **run)
@@ -320,6 +324,36 @@ def _small_over_large(plan: Plan, main: Headline) -> Evidence:
     return _level_evidence("H5", gap, gap.upper_pvalue(), len(main.index), method, plan.alpha, detail)
 
 
+def _best_sector(
+    plan: Plan, sample: Sample, prices: pd.DataFrame, seed: np.random.SeedSequence, n_jobs: int | None
+) -> dict[str, Any]:
+    """The set of sectors that holds the best, for H5's detail; JPMorgan's word is "highest" among sectors."""
+    if not plan.sectors:
+        return {}
+    named = (plan.equity, plan.large, plan.tech, plan.market, *plan.sectors)
+    sectors = list(dict.fromkeys(name for name in named if name is not None))
+    returns = to_returns(
+        prices[[plan.crypto, *sectors]], equities=sectors, sessions=plan.equity, weekend=plan.weekend, span="common"
+    )
+    returns = returns.loc[returns.index.isin(sample.window.index)]
+    if len(returns) < MIN_SESSIONS:
+        return {"sectors": f"they share {len(returns)} sessions of the window; {MIN_SESSIONS} are needed."}
+    draws = max(plan.draws, 99)
+    test = best_sector_test(
+        returns, plan.crypto, sectors, alpha=plan.alpha, draws=draws, rng=np.random.default_rng(seed), n_jobs=n_jobs
+    )
+    table = test.frame
+    return {
+        "sectors": {str(name): float(value) for name, value in table["correlation"].items()},
+        "highest sector": str(table.index[0]),
+        "sectors that may be the highest": list(test.members),
+        "sectors equal, pvalue": test.pvalue,
+        "expected luck of the highest": test.curse,
+        "rank of the tested equity": int(table["rank"].to_dict()[plan.equity]),
+        "tested equity may be the highest": plan.equity in test.members,
+    }
+
+
 def _altcoins(plan: Plan, sample: Sample, seed: np.random.SeedSequence, n_jobs: int | None, progress: bool) -> Evidence:
     if not plan.altcoins:
         return not_testable("H6", "the plan names no altcoins.", len(sample.window))
@@ -342,6 +376,16 @@ def _altcoins(plan: Plan, sample: Sample, seed: np.random.SeedSequence, n_jobs: 
     basket = correlation(world.z[:, 2:].mean(axis=1), world.z[:, 1])
     gap = Level(float(values[0]) - basket, draws[:, 0] - draws[:, -1])
     detail["main minus equal-weighted basket"], detail["basket pvalue"] = gap.estimate, gap.upper_pvalue()
+    if len(plan.altcoins) > 1:
+        gaps = {
+            name: Level(float(values[0] - values[k]), draws[:, 0] - draws[:, k])
+            for k, name in enumerate(plan.altcoins, 1)
+        }
+        family = romano_wolf_test(
+            {name: one.estimate for name, one in gaps.items()}, {name: one.noise for name, one in gaps.items()}
+        )
+        for name, p in family.frame["romano_wolf"].items():
+            detail[f"{name} pvalue, Romano-Wolf"] = float(p)
     # the claim is about the altcoins on average: the mean gap
     mean = Level(float(values[0] - values[1:].mean()), draws[:, 0] - draws[:, 1:-1].mean(axis=1))
     method = f"mean paired difference of correlations over the altcoins; bootstrap, {len(draws)} draws"
@@ -369,7 +413,9 @@ def _after_publication(
         return None, not_testable(
             "H11", f"the frozen episodes cover {which} of the {nobs} sessions after {plan.published}.", nobs
         )
-    later = headline(
-        plan, sample.after, prices, seed=seed, minimal=True, n_jobs=n_jobs, progress=progress, label="after publication"
-    )
-    return later, _peak("H11", later, _normal_mde(later.draws["correlation"], plan.alpha), {})
+    later = headline(plan, sample.after, prices, seed=seed, n_jobs=n_jobs, progress=progress, label="after publication")
+    found = _peak("H11", later, _normal_mde(later.draws["correlation"], plan.alpha), {})
+    detail = {**found.detail, "bound pvalue": later.pvalue("bound")}
+    if later.pipeline.market >= 0:
+        detail["partial pvalue"] = later.pvalue("partial.score")
+    return later, replace(found, detail=detail)

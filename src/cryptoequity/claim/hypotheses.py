@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import check_option
 
-__all__ = ["FAMILY", "STATEMENTS", "VERDICTS", "Evidence", "judge", "not_testable"]
+__all__ = ["FAMILY", "STATEMENTS", "VERDICTS", "Evidence", "adjusted_away", "judge", "not_testable"]
 
 VERDICTS = ("supported", "contradicted", "mechanical", "inconclusive", "not testable")
 
@@ -87,7 +87,7 @@ def judge(
         return _judge_peak(effect, p, others, alpha)
     if one.key == "H7":
         return _judge_sides(one, effect, p, rejects, alpha)
-    if one.key == "H3" and not rejects and others["H2"].pvalue <= alpha and _adjusted_away(one):
+    if one.key == "H3" and not rejects and others["H2"].pvalue <= alpha and adjusted_away(one):
         return "mechanical", (
             f"most of the rise of raw returns, {one.detail['raw contrast']:+.2f}, goes with the variance adjustment: "
             f"left {effect}, {p}."
@@ -103,7 +103,7 @@ def judge(
     return "inconclusive", f"estimate {effect}, {p}; the smallest effect this design could see (80 % power) is {seen}."
 
 
-def _adjusted_away(link: Evidence) -> bool:
+def adjusted_away(link: Evidence) -> bool:
     """Whether less than half of the raw contrast is left after the variance adjustment."""
     return link.estimate < 0.5 * float(link.detail.get("raw contrast", 0.0)) or link.estimate <= 0.0
 
@@ -117,7 +117,7 @@ def _judge_peak(effect: str, p: str, others: Mapping[str, Evidence], alpha: floa
         )
     if link.pvalue > alpha:
         left = f"variance-adjusted contrast of raw returns {link.estimate:+.2f}, {_p(link.pvalue)}"
-        if _adjusted_away(link):
+        if adjusted_away(link):
             return "mechanical", f"correlation is higher inside, {effect}, {p}, but volatility may explain it: {left}."
         return "inconclusive", f"correlation is higher inside, {effect}, {p}, but volatility is not excluded: {left}."
     if math.isnan(partial.pvalue):

@@ -29,7 +29,7 @@ from .statistics import (
     forbes_rigobon,
     score_contrast,
 )
-from .world import NullWorld, residuals
+from .world import DRAW_TOL, NullWorld, residuals
 
 if TYPE_CHECKING:
     from .headline import Headline
@@ -172,8 +172,8 @@ class Pipeline:
         used = self._columns()
         z = np.empty_like(returns)
         for i in used:
-            z[:, i], _, _ = residuals(self.world.specs[i], returns[:, i], self.world.optima[i], tol=1e-5)
-        return self._measure(z, returns, signed, {}, 1e-5)
+            z[:, i], _, _ = residuals(self.world.specs[i], returns[:, i], self.world.optima[i], tol=DRAW_TOL)
+        return self._measure(z, returns, signed, {}, DRAW_TOL)
 
     def _columns(self) -> tuple[int, ...]:
         own = [self.crypto, self.equity]

@@ -12,7 +12,7 @@ from .associations import judge_associations
 from .dose import judge_dose
 from .dynamics import judge_varies, nothing_to_peak
 from .every import judge_every
-from .hypotheses import FAMILY, STATEMENTS, Evidence, judge
+from .hypotheses import FAMILY, STATEMENTS, Evidence, adjusted_away, judge
 from .peaks_inside import judge_peaks_inside
 from .plan import Plan
 
@@ -74,17 +74,64 @@ def _holdings(one: Evidence, verdict: str, reason: str, alpha: float) -> tuple[s
     return verdict, f"{reason.rstrip('.')}; {left}."
 
 
+def _lean(
+    key: str,
+    verdict: str,
+    reason: str,
+    verdicts: Mapping[str, tuple[str, str]],
+    evidence: Mapping[str, Evidence],
+    plan: Plan,
+) -> tuple[str, str]:
+    """Take back what says nothing without something else.
+
+    A peak given the market (H4) that does not survive the variance adjustment is no better than H2 without it. Peaks on
+    both sides (H7), in every episode (H8), at the highest points (H2p), beyond placebos (H10) are features of a peak
+    that H2 has to show first: volatility and market beta make them too.
+    """
+    if verdict != "supported":
+        return verdict, reason
+    text = reason.rstrip(".")
+    if key == "H4":
+        link = evidence["H3"]
+        if link.pvalue <= plan.alpha:
+            return verdict, reason
+        kind = "mechanical" if adjusted_away(link) else "inconclusive"
+        return kind, f"{text}; but volatility is not excluded, see H3."
+    peak = verdicts["H2"][0]
+    if key in ("H2p", "H7", "H8", "H10") and peak != "supported":
+        kind = "mechanical" if peak == "mechanical" else "inconclusive"
+        return kind, f"{text}; but H2 is {peak}, and this is a property of a peak that it has to show first."
+    return verdict, reason
+
+
+def _again(one: Evidence, verdict: str, reason: str, alpha: float) -> tuple[str, str]:
+    """H11 has the qualifications of H2, on the later sample."""
+    if verdict != "supported":
+        return verdict, reason
+    for name, what in (("bound pvalue", "volatility"), ("partial pvalue", "market beta")):
+        p = one.detail.get(name)
+        if p is not None and not p <= alpha:
+            return "inconclusive", f"{reason.rstrip('.')}; but {what} is not excluded there (p = {p:.3f})."
+    return verdict, reason
+
+
 def weigh(evidence: Mapping[str, Evidence], plan: Plan) -> pd.DataFrame:
     """One row a hypothesis, with its verdict and the reason."""
     adjusted = holm_adjusted(evidence)
-    rows = {}
+    verdicts: dict[str, tuple[str, str]] = {}
     for key, one in evidence.items():
         verdict, reason = _rule(key, evidence, adjusted[key], plan)
         if key in ("H2", "H5") and not math.isnan(one.pvalue):
             verdict, reason = _holdings(one, verdict, reason, plan.alpha)
+        if key == "H11":
+            verdict, reason = _again(one, verdict, reason, plan.alpha)
         if key == "H2" and "H0m" in evidence:
             still = nothing_to_peak(evidence["H0m"], alpha=plan.alpha)
             reason = f"{reason} {still[:1].upper()}{still[1:]}" if still else reason
+        verdicts[key] = verdict, reason
+    rows = {}
+    for key, one in evidence.items():
+        verdict, reason = _lean(key, *verdicts[key], verdicts, evidence, plan)
         numbers = (one.estimate, one.lower, one.upper, one.pvalue, adjusted[key], one.mde)
         rows[key] = (STATEMENTS[key], *numbers, one.nobs, one.coverage, one.spells, verdict, reason)
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(COLUMNS)).rename_axis("hypothesis")
