@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypedDict
 
 import numpy as np
@@ -27,7 +28,7 @@ from .hypotheses import Evidence, not_testable
 from .level import Level, LevelWorld, level_contrast, level_draws
 from .multiplicity import romano_wolf_test
 from .peaks_inside import PeaksInside, peaks_inside
-from .pipeline import Extra, attach
+from .pipeline import Extra
 from .placement import placebo_test, shift_test
 from .plan import Plan
 from .power import Detectable, detectable_effect
@@ -51,14 +52,14 @@ def collect(
 ) -> tuple[dict[str, Evidence], Headline, Headline | None, Detectable, dict[str, TestResult]]:
     """All hypotheses the plan allows, the bootstraps behind them, and the placement tests beside the headline."""
     seeds = spawn(plan.rng, 14)  # the fourth is the break's
-    main = headline(plan, sample.window, prices, seed=seeds[0], n_jobs=n_jobs, progress=progress)
+    run: _Run = {"n_jobs": n_jobs, "progress": progress}
+    extras = partial(_extras, plan, sample, prices, drivers)
+    main = headline(plan, sample.window, prices, seed=seeds[0], extras_of=extras, **run)
     pair_plan = headline_pair(main)
     reach = detectable_effect(
         pair_plan, main.main, main.draws["score"], alpha=plan.alpha, rng=seeds[1], n_jobs=n_jobs, progress=progress
     )
     placement = _placement(plan, main, seeds[5])
-    run: _Run = {"n_jobs": n_jobs, "progress": progress}
-    _attach_together(plan, sample, main, prices, drivers, seeds[6], run)
     out: dict[str, Evidence] = {}
     out["H0m"] = varies(plan, sample, main, prices, seeds[7], **run)
     out["H1"] = _structural(plan, sample, main)
@@ -85,21 +86,15 @@ class _Run(TypedDict):
     progress: bool
 
 
-def _attach_together(
-    plan: Plan,
-    sample: Sample,
-    main: Headline,
-    prices: pd.DataFrame,
-    drivers: pd.DataFrame | None,
-    seed: np.random.SeedSequence,
-    run: _Run,
-) -> None:
-    """Draw once for all statistics read off the tested pair's own DCC; whoever needs one finds it there."""
+def _extras(
+    plan: Plan, sample: Sample, prices: pd.DataFrame, drivers: pd.DataFrame | None, seen: Headline
+) -> tuple[Extra, ...]:
+    """Statistics of the tested pair that hypotheses other than H2 need from the same draws."""
     extras: list[Extra] = [Constancy(plan.dist), PeaksInside()]
-    intensity, _ = dose_of(plan, sample, main, prices)
+    intensity, _ = dose_of(plan, sample, seen, prices)
     if intensity is not None:
         extras.append(Dose(intensity))
-    spells, _ = spells_of(plan, main)
+    spells, _ = spells_of(plan, seen)
     if spells is not None:
         extras.append(spells)
     if drivers is not None:
@@ -107,7 +102,7 @@ def _attach_together(
             warnings.simplefilter("ignore", LevelsWarning)  # said once, where the drivers are judged
             lagged = lagged_drivers(plan, sample, prices, drivers)
         extras.append(Drivers(tuple(map(str, lagged.columns)), lagged.to_numpy()))
-    attach(main, tuple(extras), seed, label="further statistics", **run)
+    return tuple(extras)
 
 
 def _placement(plan: Plan, main: Headline, seed: np.random.SeedSequence) -> dict[str, TestResult]:
@@ -384,8 +379,8 @@ def _altcoins(plan: Plan, sample: Sample, seed: np.random.SeedSequence, n_jobs: 
         family = romano_wolf_test(
             {name: one.estimate for name, one in gaps.items()}, {name: one.noise for name, one in gaps.items()}
         )
-        for name, p in family.frame["romano_wolf"].items():
-            detail[f"{name} pvalue, Romano-Wolf"] = float(p)
+        for coin, p in family.frame["romano_wolf"].items():
+            detail[f"{coin} pvalue, Romano-Wolf"] = float(p)
     # the claim is about the altcoins on average: the mean gap
     mean = Level(float(values[0] - values[1:].mean()), draws[:, 0] - draws[:, 1:-1].mean(axis=1))
     method = f"mean paired difference of correlations over the altcoins; bootstrap, {len(draws)} draws"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from ..estimation.results import TestResult
 from .circularity import same_series_notes
 from .coverage import Coverage, check_coverage
 from .level import Level, LevelWorld, find_break, level_draws
-from .pipeline import UNDATED, Draws, PairFit, Pipeline, Redating
+from .pipeline import UNDATED, Draws, Extra, PairFit, Pipeline, Redating, own_world
 from .plan import Plan
 from .rerating import ReRating
 from .statistics import correlation
@@ -239,8 +240,13 @@ def headline(
     n_jobs: int | None = None,
     progress: bool = False,
     label: str = "bootstrap",
+    extras_of: Callable[[Headline], tuple[Extra, ...]] | None = None,
 ) -> Headline:
-    """Fit the null world on ``window`` and run the full pipeline on the data and on every draw."""
+    """Fit the null world on ``window`` and run the full pipeline on the data and on every draw.
+
+    Draws move as the tested pair does: with the news and memory of its own DCC, see `own_world`. ``extras_of`` says, of
+    the data, what else is read off the pair in every draw.
+    """
     coverage = check_coverage(plan.episodes, sessions_of(window))
     for note in same_series_notes(plan, window):
         warnings.warn(note, CryptoEquityWarning, stacklevel=3)
@@ -269,12 +275,18 @@ def headline(
         -1 if minimal or plan.large is None else needed.index(plan.large),
         minimal=minimal,
     )
+    index = sessions_of(window)
     observed, pairs = pipeline.observed()
     pipeline = replace(pipeline, warm={key: pair.optimum for key, pair in pairs.items()})
+    seen = Headline(pipeline, observed, Draws({}), pairs, coverage, index)
+    pipeline = replace(pipeline, world=own_world(seen))
+    if extras_of is not None:
+        pipeline = replace(pipeline, extras=extras_of(seen))
+        observed, _ = pipeline.observed()
     results = map_draws(pipeline, spawn(seed, plan.draws), n_jobs=n_jobs, progress=progress, label=label)
     draws = Draws({name: np.array([one[name] for one in results]) for name in observed})
     undated = sum(UNDATED in one for one in results)
-    return Headline(pipeline, observed, draws, pairs, coverage, sessions_of(window), undated)
+    return Headline(pipeline, observed, draws, pairs, coverage, index, undated)
 
 
 def headline_pair(main: Headline) -> Pipeline:
