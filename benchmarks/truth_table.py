@@ -100,41 +100,40 @@ def _rule() -> ce.ReRating:
 
 WANDER = World.persistent(0.02, 0.97)
 CASES: dict[str, Case] = {
-    "nothing": Case(World.nothing(), EVERYTHING, share=0.5),
-    "wandering": Case(WANDER, EVERYTHING, mde=True),
-    "wandering, fat tails": Case(WANDER + World.fat_tails(4.0), share=0.5),
     "step": Case(World.step(), WHOLE),
-    "step, estimated": Case(World.step(), {**WHOLE, "break_date": "estimate"}),
-    "step, ignored": Case(World.step(), {**WHOLE, "break_date": None}, share=0.25),
-    "trend": Case(World.trend(), WHOLE, share=0.5),
-    "unrelated peaks": Case(World.step() + World.unrelated(0.30), share=0.5),
     "volatility": Case(World.step() + World.volatility(2.0)),
-    "market": Case(World.step() + World.market(0.35)),
-    "crashes": Case(World.step() + World.crashes(8, 4.0), share=0.5),
-    "sell-offs": Case(World.step() + World.peaks(0.30, "down"), share=0.5),
-    "rises": Case(World.step() + World.peaks(0.30, "up"), share=0.5),
-    "index holdings": Case(
-        World.step() + World.contamination(0.05),
-        {**AFTER, "large": "LARGE_TECH", "holders": ("HOLDER",)},
-        share=0.5,
-    ),
+    "wandering": Case(WANDER, EVERYTHING, mde=True),
     "index holdings in episodes": Case(
         World.step() + World.contamination(0.05, "episodes"),
         {**AFTER, "large": "LARGE_TECH", "holders": ("HOLDER",)},
     ),
     "volatility clusters, dated": Case(World.step() + World.clusters(2.0, 60), {**AFTER, "tech": "TECH"}, dated=True),
-    "wandering, dated": Case(WANDER, {**AFTER, "tech": "TECH"}, share=0.5, dated=True),
-    "dose, dated": Case(World.step() + World.dose(0.15), {**AFTER, "tech": "TECH"}, share=0.5, dated=True),
+    "market": Case(World.step() + World.market(0.35)),
+    "peaks .25": Case(World.step() + World.peaks(0.25), {**AFTER, "tech": "TECH"}, mde=True),
+    "sell-offs": Case(World.step() + World.peaks(0.30, "down")),
+    "step, estimated": Case(World.step(), {**WHOLE, "break_date": "estimate"}),
+    "crashes": Case(World.step() + World.crashes(8, 4.0), {**AFTER, "tech": "TECH"}),
     "small and coin": Case(
         World.step() + World.small(0.10) + World.altcoins(0.10),
         {**AFTER, "large": "LARGE_TECH", "altcoins": ("ALTCOIN",)},
-        share=0.5,
     ),
+    "unrelated peaks": Case(World.step() + World.unrelated(0.30)),
+    "index holdings": Case(
+        World.step() + World.contamination(0.05),
+        {**AFTER, "large": "LARGE_TECH", "holders": ("HOLDER",)},
+    ),
+    "dose, dated": Case(World.step() + World.dose(0.15), {**AFTER, "tech": "TECH"}, dated=True),
+    "wandering, peaks .35": Case(
+        WANDER + World.step() + World.peaks(0.35), {**AFTER, "tech": "TECH", "placebos": ("GOLD",)}, mde=True
+    ),
+    "wandering, dated": Case(WANDER, {**AFTER, "tech": "TECH"}, share=0.5, dated=True),
+    "wandering, fat tails": Case(WANDER + World.fat_tails(4.0), share=0.5),
+    "nothing": Case(World.nothing(), EVERYTHING, share=0.5),
     "coin leads": Case(World.step() + World.leads(0.20), share=0.5),
-    "late closes": Case(World.step() + World.closes(8.0), share=0.25),
-    "peaks .15": Case(WANDER + World.step() + World.peaks(0.15), share=0.5, mde=True),
-    "peaks .25": Case(WANDER + World.step() + World.peaks(0.25), mde=True),
-    "peaks .35": Case(WANDER + World.step() + World.peaks(0.35), {**AFTER, "placebos": ("GOLD",)}, mde=True),
+    "late closes": Case(World.step() + World.closes(8.0), share=0.5),
+    "trend": Case(World.trend(), WHOLE, share=0.5),
+    "rises": Case(World.step() + World.peaks(0.30, "up"), share=0.5),
+    "step, ignored": Case(World.step(), {**WHOLE, "break_date": None}, share=0.5),
 }
 
 
