@@ -187,12 +187,14 @@ class Chain:
             return best, flat
         middle = self.z.mean(axis=0)
         p = self.at(theta, middle[None])[0]
-        matrix = np.eye(k) - p + 1.0
         if k == 2 and p[0, 1] + p[1, 0] > REDUCIBLE:
-            det = 2.0 * (p[0, 1] + p[1, 0])
-            inverse = np.array([[matrix[1, 1], -matrix[0, 1]], [-matrix[1, 0], matrix[0, 0]]]) / det
-        else:
-            inverse = np.linalg.pinv(matrix)  # of a chain with several closed classes: one of its laws
+            # in closed form, which loses nothing where the chain hardly moves
+            leave, back = p[0, 1], p[1, 0]
+            total = leave + back
+            slope = self.slope(theta, middle)
+            tilt = (leave * slope[1, 0] - back * slope[0, 1]) / total**2
+            return np.array([back, leave]) / total, np.stack([tilt, -tilt])
+        inverse = np.linalg.pinv(np.eye(k) - p + 1.0)  # of a chain with several closed classes: one of its laws
         law = np.maximum(inverse.sum(axis=0), 0.0)
         law /= law.sum()
         # pi = 1'M^{-1} with M = I - P + 11', hence d pi = pi dP M^{-1}
