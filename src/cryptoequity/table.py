@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html as _html
 import math
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -37,6 +38,57 @@ _LATEX = {
     "|": r"\textbar{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    "Δ": r"$\Delta$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "·": r"$\cdot$",
+    "≠": r"$\ne$",
+    "≈": r"$\approx$",
+    "∞": r"$\infty$",
+    "√": r"$\surd$",
+    "∈": r"$\in$",
+    "‘": "`",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+    "\u00a0": "~",
+    "ß": r"\ss{}",
+    "æ": r"\ae{}",
+    "Æ": r"\AE{}",
+    "œ": r"\oe{}",
+    "Œ": r"\OE{}",
+    "ø": r"\o{}",
+    "Ø": r"\O{}",
+    "ł": r"\l{}",
+    "Ł": r"\L{}",
+    "ı": r"\i{}",
+    **{
+        letter: f"$\\{name}$"
+        for letter, name in zip(
+            "αγεζηθικλμνξπστυφψω",
+            (
+                *("alpha", "gamma", "varepsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu"),
+                *("xi", "pi", "sigma", "tau", "upsilon", "varphi", "psi", "omega"),
+            ),
+            strict=True,
+        )
+    },
+}
+# combining mark -> LaTeX accent, so that the text needs no input encoding
+_ACCENTS = {
+    "\u0300": "`",
+    "\u0301": "'",
+    "\u0302": "^",
+    "\u0303": "~",
+    "\u0304": "=",
+    "\u0306": "u",
+    "\u0307": ".",
+    "\u0308": '"',
+    "\u030a": "r",
+    "\u030b": "H",
+    "\u030c": "v",
+    "\u0327": "c",
+    "\u0328": "k",
 }
 
 
@@ -56,7 +108,17 @@ def format_number(value: object, digits: int = 4) -> str:
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
+    """LaTeX that prints ``text``; letters without a name there stay as they are, for engines that read UTF-8."""
+    return "".join(_latex_character(character) for character in unicodedata.normalize("NFC", text))
+
+
+def _latex_character(character: str) -> str:
+    if character in _LATEX or character.isascii():
+        return _LATEX.get(character, character)
+    base, *marks = list(unicodedata.normalize("NFD", character))
+    if len(marks) == 1 and marks[0] in _ACCENTS and base.isascii():
+        return f"\\{_ACCENTS[marks[0]]}{{{base}}}"
+    return character
 
 
 @dataclass(frozen=True)
@@ -161,15 +223,20 @@ class Table:
         return "\n".join(parts) + "\n"
 
     def to_html(self) -> str:
-        """Render as an HTML table; every cell is escaped."""
+        """Render as an HTML table; every cell is escaped, every header says what it heads."""
 
-        def row(cells: Sequence[str], tag: str) -> str:
-            return "<tr>" + "".join(f"<{tag}>{_html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+        def head(cells: Sequence[str]) -> str:
+            # an empty header heads nothing
+            return "".join(f'<th scope="col">{_html.escape(cell)}</th>' if cell else "<td></td>" for cell in cells)
+
+        def line(cells: Sequence[str]) -> str:
+            first = f'<th scope="row">{_html.escape(cells[0])}</th>'
+            return f"<tr>{first}{''.join(f'<td>{_html.escape(cell)}</td>' for cell in cells[1:])}</tr>"
 
         notes = "".join(f'<p class="note">{_html.escape(note)}</p>' for note in self.notes)
         return (
-            f"<table><caption>{_html.escape(self.title)}</caption><thead>{row(self.head, 'th')}</thead>"
-            f"<tbody>{''.join(row(cells, 'td') for cells in self.rows)}</tbody></table>{notes}"
+            f"<table><caption>{_html.escape(self.title)}</caption><thead><tr>{head(self.head)}</tr></thead>"
+            f"<tbody>{''.join(map(line, self.rows))}</tbody></table>{notes}"
         )
 
     def __str__(self) -> str:

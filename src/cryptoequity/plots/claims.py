@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,9 @@ from ..errors import SpecError
 from ..estimation.params import Array
 from ..estimation.results import TestResult
 from .canvas import COLORS, heading, key, paper, span, styled
+from .forest import forest
 
-__all__ = ["hypotheses", "null_distribution", "specification_curve"]
+__all__ = ["hypotheses", "null_distribution", "null_panels", "specification_curve"]
 
 
 @styled
@@ -98,30 +101,86 @@ def _p(value: float) -> str:
     return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
-_MARKS = {
-    "supported": ("o", "green"),
-    "contradicted": ("X", "vermillion"),
-    "mechanical": ("s", "orange"),
-    "inconclusive": ("D", "gray"),
-    "not testable": ("|", "gray"),
-}
-# what the estimate of each row is
-_SHORT = {
-    "H1": "level since the break",
-    "H2": "inside − outside",
-    "H3": "the same, adjusted",
-    "H4": "the same, given market",
-    "H5": "small − large cap",
-    "H6": "main coin − altcoins",
-    "H7": "up − down",
-    "H10": "beyond placebos",
-    "H11": "after publication",
+# hypothesis -> statistics of the bootstrap whose law under the null its p-value is read from
+_LAWS = {
+    "H2p": (("peaks.days", "highest days inside"),),
+    "H2x": (("dose.score", "dose"),),
+    "H3": (("bound", "adjusted contrast"),),
+    "H4": (("partial.score", "given the market"),),
+    "H7": (("up.score", "up"), ("down.score", "down")),
+    "H10": (("specific.score", "beyond placebos"),),
 }
 
 
 @styled
+def null_panels(verdict: Verdict, hypotheses: Sequence[str] | None = None) -> Any:
+    """Laws of the other statistics when nothing happens, and the values the data gave, one panel each.
+
+    Parameters
+    ----------
+    verdict : of `test_claim`. hypotheses : rows to show; by default H2p, H2x, H3, H4, H7 and H10 where the verdict has
+        them, and H11 where it was tested. One that was not tested says why.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    SpecError : a row that no draws of the bootstrap belong to, or none at all.
+    """
+    from .drawing import Drawing
+
+    if isinstance(hypotheses, str):
+        raise SpecError(f"hypotheses={hypotheses!r} is one text; pass a tuple, ({hypotheses!r},).")
+    rows = list(verdict.table.index)
+    known = [name for name in rows if name in _LAWS or (name == "H11" and verdict.later is not None)]
+    asked = known if hypotheses is None else list(hypotheses)
+    unknown = [name for name in asked if name not in known]
+    if unknown or not asked:
+        what = repr(unknown[0]) if unknown else "nothing"
+        raise SpecError(f"{what} has no law over draws to show; there are {', '.join(map(repr, known)) or 'none'}.")
+    panels: list[tuple[str, str, str]] = []
+    for name in asked:
+        tested = verdict.verdict_of(name) != "not testable"
+        laws = (("score", "inside − outside"),) if name == "H11" else _LAWS[name]
+        panels += [(name, *law) for law in laws] if tested else [(name, "", "")]
+    count = (len(panels) + 1) // 2
+    figure = Drawing(figsize=(4.0, 1.62 * count + 0.45), layout="constrained")
+    axes = figure.subplots(count, 2, squeeze=False).ravel()
+    for ax, (name, statistic, words) in zip(axes, panels, strict=False):
+        ax.set_yticks([])
+        if not statistic:
+            _untested(ax, name, str(verdict.table.at[name, "reason"]))
+            continue
+        main = verdict.later if name == "H11" else verdict.main
+        assert main is not None  # H11 is shown only where it was tested
+        null = main.draws[statistic]
+        _histogram(ax, null[np.isfinite(null)], "draws of the null")
+        ax.axvline(main.statistics[statistic], color=COLORS["vermillion"], lw=1.6, label="data")
+        critical = float(np.quantile(null[np.isfinite(null)], 1.0 - verdict.plan.alpha))
+        ax.axvline(critical, color=COLORS["black"], ls="--", lw=0.9, label=f"{verdict.plan.alpha:.0%} critical value")
+        ax.locator_params(axis="x", nbins=4)
+        heading(ax, f"{name}: {words}", f"p = {_p(main.pvalue(statistic))}")
+    for ax in axes[len(panels) :]:
+        ax.set_axis_off()
+    legend = next((ax.get_legend_handles_labels() for ax in axes if ax.get_legend_handles_labels()[0]), None)
+    if legend is not None:
+        figure.legend(*legend, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _untested(ax: Any, name: str, reason: str) -> None:
+    ax.set_xticks([])
+    lines = textwrap.wrap(reason, 30)
+    lines = lines if len(lines) <= 6 else [*lines[:5], f"{lines[5][:29]}…"]
+    ax.text(0.5, 0.5, "\n".join(lines), ha="center", va="center", fontsize=7.5, transform=ax.transAxes)
+    heading(ax, f"{name}: not testable")
+
+
+@styled
 def hypotheses(verdict: Verdict, *, ax: Any = None) -> Any:
-    """Estimates with 95 % intervals, one row a hypothesis, in units of correlation.
+    """Draw the `forest` of a verdict.
 
     Parameters
     ----------
@@ -131,45 +190,7 @@ def hypotheses(verdict: Verdict, *, ax: Any = None) -> Any:
     -------
     Axes
     """
-    ax = paper(ax, 4.0, 2.9)
-    table = verdict.table
-    rows = np.arange(len(table))[::-1]
-    for y, (_, row) in zip(rows, table.iterrows(), strict=True):
-        marker, color = _MARKS[str(row["verdict"])]
-        if math.isnan(row["estimate"]):
-            ax.text(
-                0.02,
-                y,
-                "not testable",
-                va="center",
-                color=COLORS["black"],
-                fontsize=7.5,
-                transform=ax.get_yaxis_transform(),
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
-            )
-            continue
-        if not math.isnan(row["lower"]):
-            ax.plot([row["lower"], row["upper"]], [y, y], color=COLORS[color], lw=1.4)
-        ax.plot(row["estimate"], y, marker, color=COLORS[color], ms=5.0)
-    used = [verdict_ for verdict_ in _MARKS if (table["verdict"] == verdict_).any() and verdict_ != "not testable"]
-    for name in used:
-        marker, color = _MARKS[name]
-        ax.plot([], [], marker, color=COLORS[color], ms=5.0, label=name)
-    ax.axvline(0.0, color=COLORS["black"], lw=0.6)
-    ax.axvline(
-        verdict.plan.sesoi,
-        color=COLORS["black"],
-        lw=0.9,
-        ls=":",
-        label=f"effect of interest, {verdict.plan.sesoi:.2f}",
-        zorder=0,
-    )
-    ax.set_yticks(rows, [f"{name} {_SHORT.get(str(name), '')}" for name in table.index])
-    ax.set_ylim(-0.6, len(table) - 0.4)
-    ax.set_xlabel("correlation or difference, 95 % interval")
-    heading(ax, "Hypotheses", span(verdict.main.index))
-    key(ax, 2)
-    return ax
+    return forest(verdict, ax=ax)
 
 
 @styled

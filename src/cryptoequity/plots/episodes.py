@@ -39,9 +39,9 @@ def rerating(episodes: ReRating, *, index: pd.DatetimeIndex | None = None, ax: A
     shade(ax, episodes, index)
     if episodes.by_data:
         moves = episodes.driver(index, signed=True)
-        ax.plot(index.to_numpy(), moves.to_numpy(), color=COLORS["black"], lw=0.8, label="move of the ratio")
+        ax.plot(index.to_numpy(), moves.to_numpy(), color=COLORS["black"], lw=0.8, label="signed intensity")
         ax.axhline(0.0, color=COLORS["black"], lw=0.5)
-        ax.set_ylabel("past standard deviations")
+        ax.set_ylabel(episodes.unit)
     else:
         ax.set_yticks([])
         ax.spines["left"].set_visible(False)
