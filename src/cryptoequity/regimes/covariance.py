@@ -81,7 +81,8 @@ class MarkovCovariance(RegimeSpec):
         ----------
         drivers : what moves the odds of the transitions, by date; lagged by ``driver_lag``.
         starts, rng : starts of the search and their seed; "replicated" for batches of twenty until three climbs
-            agree, two hundred at most. Too many regimes for the data need about a hundred starts.
+            agree, two hundred at most. With too many regimes for the data a hundred starts find the top of one column
+            and seldom that of several (``benchmarks/regime_robustness.py``); a top found once is a warning.
         cov_type : "robust", "hac", "classic", "opg" or "none".
         strict : raise `ConvergenceError` where the optimiser stops short.
 
