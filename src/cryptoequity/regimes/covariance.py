@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import check_option
+from ..estimation.params import Array
 from .fit import RegimeFit
 from .gaussian import GaussianEmission
 from .spec import RegimeSpec, check_columns, estimate_regimes
@@ -64,6 +65,19 @@ class MarkovCovariance(RegimeSpec):
         check_option("volatility", self.volatility, ("switching", "common"))
         check_option("correlation", self.correlation, ("switching", "common"))
 
+    def emission(self, y: Array, names: tuple[str, ...]) -> GaussianEmission:
+        """Densities of returns ``y`` (T, N)."""
+        return GaussianEmission(
+            y,
+            names,
+            self.k,
+            mean=self.mean,
+            scale=self.volatility,
+            corr=self.correlation,
+            student=self.dist == "t",
+            order_by=self.order_by,
+        )
+
     def fit(
         self,
         returns: pd.DataFrame | pd.Series,
@@ -91,21 +105,12 @@ class MarkovCovariance(RegimeSpec):
         DataError : returns or drivers that cannot be used. ConvergenceError : every start is degenerate.
         """
         frame = check_columns(returns, what="returns")
-        emission = GaussianEmission(
-            frame.to_numpy(float),
-            tuple(map(str, frame.columns)),
-            self.k,
-            mean=self.mean,
-            scale=self.volatility,
-            corr=self.correlation,
-            student=self.dist == "t",
-            order_by=self.order_by,
-        )
+        names = tuple(map(str, frame.columns))
         return estimate_regimes(
             self,
-            emission,
+            self.emission(frame.to_numpy(float), names),
             frame.index,
-            tuple(map(str, frame.columns)),
+            names,
             drivers=drivers,
             starts=starts,
             rng=rng,

@@ -29,7 +29,6 @@ from ..volatility.margins import residual_arrays
 from .covariance import MarkovCovariance
 from .emission import Emission, Integers
 from .fit import RegimeFit
-from .gaussian import GaussianEmission
 from .one_regime import OneRegime, place
 from .ratio_draws import Match, NullDraw
 from .rsdc import RSDC
@@ -254,16 +253,7 @@ def densities_of(
         emission = spec.emission(residual_arrays(held)[0], held.names)
     elif isinstance(spec, MarkovCovariance):
         frame = check_columns(data, what="returns")
-        emission = GaussianEmission(
-            frame.to_numpy(float),
-            tuple(map(str, frame.columns)),
-            spec.k,
-            mean=spec.mean,
-            scale=spec.volatility,
-            corr=spec.correlation,
-            student=spec.dist == "t",
-            order_by=spec.order_by,
-        )
+        emission = spec.emission(frame.to_numpy(float), tuple(map(str, frame.columns)))
     try:
         fit = _quiet_fit(held, spec, starts, rng, options)
     except ConvergenceError:

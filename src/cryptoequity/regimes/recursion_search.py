@@ -15,7 +15,7 @@ from ..errors import ConvergenceError, SpecError
 from ..estimation.optimize import Optimum, maximize
 from ..estimation.params import Array
 from .chain import Chain
-from .likelihood import RegimeLikelihood, Start, replicated
+from .likelihood import Inference, RegimeLikelihood, Start, replicated
 
 __all__ = ["Recursions", "RecursiveLikelihood", "chain_start", "climb_recursions"]
 
@@ -37,6 +37,30 @@ class Recursions(Protocol):
 
 class RecursiveLikelihood(RegimeLikelihood):
     """A likelihood that filters and recurs in one pass."""
+
+    def run(self, theta: Array, want: int, first: Array | None = None) -> tuple[Inference, Array, Array, Array] | None:
+        """Filter, two things of the model's own, and scores (T, K) when ``want`` is 1; None where a recursion fails."""
+        raise NotImplementedError
+
+    def infer(self, theta: Array, first: Array | None = None) -> Inference:
+        """Filter at ``theta``; ``first`` replaces the chain's own law of the first state."""
+        found = self.run(theta, 0, first)
+        if found is not None:
+            return found[0]
+        nan, law = np.full((self.nobs, self.k), np.nan), np.full(self.k, 1.0 / self.k)
+        p = self.chain.matrices(self.split(theta)[1])
+        return Inference(np.full(self.nobs, -np.inf), nan, nan, nan, p, law)
+
+    def evaluate(self, theta: Array, want: int) -> tuple[Array, Array]:
+        """Log-likelihood by date (T,), less its share of a penalty, and scores (T, K) when ``want`` is 1."""
+        found = self.run(theta, want)
+        if found is None:
+            return np.full(self.nobs, -np.inf), np.zeros((self.nobs if want else 0, self.layout.size))
+        penalty, pull = self.chain.penalize(self.split(theta)[1])
+        score = found[3]
+        if want:
+            score[:, self.inside :] -= pull / self.nobs
+        return found[0].loglik - penalty / self.nobs, score
 
     def weakness(self, theta: Array) -> str:
         """Why an optimum is degenerate, or ""."""

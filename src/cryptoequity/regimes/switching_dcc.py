@@ -184,26 +184,6 @@ class SwitchingDCCLikelihood(RSDCLikelihood, RecursiveLikelihood):
             return None
         return Inference(loglik, predicted, filtered, density, p, first), corr, last, score
 
-    def infer(self, theta: Array, first: Array | None = None) -> Inference:
-        """Filter at ``theta``; ``first`` replaces the chain's own law of the first state."""
-        found = self.run(theta, 0, first)
-        if found is not None:
-            return found[0]
-        nan, law = np.full((self.nobs, self.k), np.nan), np.full(self.k, 1.0 / self.k)
-        p = self.chain.matrices(self.split(theta)[1])
-        return Inference(np.full(self.nobs, -np.inf), nan, nan, nan, p, law)
-
-    def evaluate(self, theta: Array, want: int) -> tuple[Array, Array]:
-        """Log-likelihood by date (T,), less its share of a penalty, and scores (T, K) when ``want`` is 1."""
-        found = self.run(theta, want)
-        if found is None:
-            return np.full(self.nobs, -np.inf), np.zeros((self.nobs if want else 0, self.layout.size))
-        penalty, pull = self.chain.penalize(self.split(theta)[1])
-        score = found[3]
-        if want:
-            score[:, self.inside :] -= pull / self.nobs
-        return found[0].loglik - penalty / self.nobs, score
-
     def by_margins(self, theta: Array, dzs: Sequence[Array]) -> tuple[list[Array], Array]:
         """Derivative of the total log-likelihood by the parameters of each margin, through residuals and recursions.
 
