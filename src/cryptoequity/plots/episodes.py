@@ -83,9 +83,9 @@ def prices_and_relative_strength(verdict: Verdict, *, ax: Any = None) -> Any:
             raise SpecError("prices and relative strength take two axes: pass ax=[upper, lower].")
     index = pd.DatetimeIndex(verdict.sample.full.index)
     # level rebuilt from the returns that were tested: what is shown is what was used
-    for name, color in ((plan.crypto, COLORS["vermillion"]), (plan.equity, COLORS["blue"])):
+    for name, color, ls in ((plan.crypto, COLORS["vermillion"], "-"), (plan.equity, COLORS["blue"], (0, (5, 1)))):
         level = np.exp(np.cumsum(verdict.sample.full[name].to_numpy(float)) / 100.0)
-        panels[0].plot(index.to_numpy(), 100.0 * level / level[0], color=color, lw=0.9, label=name)
+        panels[0].plot(index.to_numpy(), 100.0 * level / level[0], color=color, ls=ls, lw=0.9, label=name)
     shade(panels[0], plan.episodes, index)
     from matplotlib.ticker import StrMethodFormatter
 

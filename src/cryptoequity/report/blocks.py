@@ -37,10 +37,16 @@ class Points:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure by name, with a caption that can stand for it."""
+    """A figure by name, with its caption and what it shows in words and numbers; the caption where there are none."""
 
     name: str
     caption: str
+    words: str = ""
+
+    @property
+    def alt(self) -> str:
+        """Text for readers who do not see it."""
+        return self.words or self.caption
 
 
 @dataclass(frozen=True)
@@ -64,20 +70,37 @@ table { border-collapse: collapse; margin: .8rem 0 .3rem; font: 13.5px/1.4 syste
   font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding-bottom: .35rem; }
 th, td { padding: .22rem .7rem; text-align: right; vertical-align: top; }
+tbody th { font-weight: 400; }
 td:nth-child(2):last-child, th:nth-child(2):last-child { text-align: left; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; white-space: normal; }
-thead th { border-top: 1.5px solid #333; border-bottom: 1px solid #333; font-weight: 600; }
-tbody tr:last-child td { border-bottom: 1.5px solid #333; }
+thead th, thead td { border-top: 1.5px solid #333; border-bottom: 1px solid #333; font-weight: 600; }
+tbody tr:last-child td, tbody tr:last-child th { border-bottom: 1.5px solid #333; }
 .note, figcaption { color: var(--soft); font: 13px/1.45 system-ui, sans-serif; margin: .2rem 0; }
 dt { font-weight: 600; margin-top: .6rem; }
 dd { margin: .1rem 0 0 1.2rem; }
 figure { margin: 1.2rem 0; break-inside: avoid; }
-img { width: 100%; max-width: 34rem; height: auto; }
+img { display: block; width: 100%; max-width: 34rem; height: auto; }
 pre { font-size: 12.5px; line-height: 1.4; white-space: pre-wrap; overflow-wrap: anywhere; background: #f6f6f6;
   padding: .7rem; }
 nav { font: 13px/1.5 system-ui, sans-serif; }
 nav a { color: var(--accent); margin-right: .9rem; white-space: nowrap; }
-@media print { body { margin: 0; max-width: none; } nav { display: none; } }
+@media (max-width: 40rem) {
+  body { margin: 1rem auto; padding: 0 .5rem; }
+  h1 { font-size: 1.35rem; }
+  dd { margin-left: .6rem; }
+  nav a { display: inline-block; padding: .25rem 0; }
+}
+@media print {
+  body { margin: 0; max-width: none; font-size: 11pt; }
+  .wide { overflow: visible; }
+  table { font-size: 8.5pt; }
+  h2 { break-after: avoid; }
+  tr { break-inside: avoid; }
+  figure { break-before: page; }
+  figure + figure { break-before: auto; }
+  main a[href]::after { content: " (" attr(href) ")"; }
+  nav a[href]::after { content: none; }
+}
 """
 
 
@@ -89,14 +112,14 @@ def to_html(title: str, blocks: Sequence[Block], pictures: Mapping[str, bytes]) 
     for block in blocks:
         body.append(_html_block(block, pictures))
         if isinstance(block, Paragraph) and block.lead and links:
-            body.append(f"<nav>{links}</nav>")
+            body.append(f'<nav aria-label="Sections">{links}</nav>')
             links = ""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{_CSS}</style>\n</head>\n<body>\n"
+        f"<title>{html.escape(title)}</title>\n<style>{_CSS}</style>\n</head>\n<body>\n<main>\n"
         + "\n".join(body)
-        + "\n</body>\n</html>\n"
+        + "\n</main>\n</body>\n</html>\n"
     )
 
 
@@ -110,13 +133,17 @@ def _html_block(block: Block, pictures: Mapping[str, bytes]) -> str:
         return f"<dl>{inner}</dl>"
     if isinstance(block, Picture):
         source = base64.b64encode(pictures[block.name]).decode("ascii")
-        text = html.escape(block.caption)
+        words, caption = html.escape(block.alt), html.escape(block.caption)
         return (
-            f'<figure><img alt="{text}" src="data:image/png;base64,{source}"><figcaption>{text}</figcaption></figure>'
+            f'<figure><img alt="{words}" src="data:image/png;base64,{source}">'
+            f"<figcaption>{caption}</figcaption></figure>"
         )
     if isinstance(block, Code):
         return f"<pre>{html.escape(block.text)}</pre>"
-    return f'<div class="wide">{block.to_html()}</div>'
+    # a box that scrolls must be reachable without a mouse
+    return (
+        f'<div class="wide" role="region" tabindex="0" aria-label="{html.escape(block.title)}">{block.to_html()}</div>'
+    )
 
 
 def _anchor(text: str) -> str:
@@ -134,8 +161,12 @@ def to_markdown(title: str, blocks: Sequence[Block], paths: Mapping[str, str]) -
         elif isinstance(block, Points):
             parts.append("\n".join(f"- **{_plain(term)}** — {_plain(text)}" for term, text in block.items))
         elif isinstance(block, Picture):
-            caption = _plain(block.caption)
-            parts.append(f"![{caption}]({paths[block.name]})" if block.name in paths else f"*{caption}*")
+            caption = f"*{_plain(block.caption)}*"
+            if block.name in paths:
+                parts.append(f"![{_plain(block.alt)}]({paths[block.name]})")
+            elif block.words:
+                caption = f"{caption}\n\n{_plain(block.words)}"
+            parts.append(caption)
         elif isinstance(block, Code):
             parts.append(f"```\n{block.text.rstrip()}\n```")
         else:

@@ -10,6 +10,7 @@ import pandas as pd
 from ..claim import ReRating, Verdict
 from ..claim.naive import measured_rates
 from ..correlation import CorrelationFit
+from ..plots.placebos import placebo_contrasts
 from ..table import Table, format_number
 
 __all__ = [
@@ -17,10 +18,13 @@ __all__ = [
     "evidence_table",
     "margin_tables",
     "overlap_table",
+    "placebo_table",
     "placement_table",
     "plan_table",
     "policy_table",
     "power_table",
+    "reasons_table",
+    "record_table",
     "specification_table",
     "spells_table",
     "verdict_table",
@@ -34,6 +38,40 @@ def verdict_table(verdict: Verdict) -> Table:
     keys = tuple(f"{key}: " for key in verdict.table.index)
     notes = tuple(note for note in full.notes if not note.startswith(keys))
     return Table("Verdicts", full.head, full.rows, notes)
+
+
+def reasons_table(verdict: Verdict) -> Table:
+    """Verdict on every hypothesis, with its reason."""
+    rows = tuple(
+        (str(key), str(row["statement"]), str(row["verdict"]), str(row["reason"]))
+        for key, row in verdict.table.iterrows()
+    )
+    return Table("Hypotheses, verdicts and reasons", ("", "hypothesis", "verdict", "reason"), rows)
+
+
+def placebo_table(verdict: Verdict) -> Table:
+    """Contrast of the tested pair and of every placebo; needs placebos in the plan."""
+    frame = placebo_contrasts(verdict)
+    notes = (
+        f"Correlation with {verdict.plan.crypto}, inside minus outside; 95 % intervals and one-sided p-values of the "
+        "score from the draws of the null. P-values of single placebos are not adjusted; H10 tests them together.",
+    )
+    digits = {"estimate": 2, "lower": 2, "upper": 2, "pvalue": 3}
+    return Table.of("The tested equity and placebo assets", frame, digits=digits, notes=notes)
+
+
+def record_table(verdict: Verdict) -> Table:
+    """Draws made and lost by every loop, and whether the plan was registered."""
+    failures = getattr(verdict, "failures", None)
+    rows: list[tuple[str, ...]] = []
+    if failures is not None:
+        rows = [
+            (str(name), str(row["draws"]), str(row["failed"]), str(row["first error"]) or "none")
+            for name, row in failures.iterrows()
+        ]
+    registration = getattr(verdict, "registration", None)
+    notes = ["The plan was not registered." if registration is None else str(registration.sentence)]
+    return Table("Draws and registration", ("loop", "draws", "failed", "first error"), tuple(rows), tuple(notes))
 
 
 def evidence_table(verdict: Verdict) -> Table:
@@ -213,4 +251,8 @@ def _number(value: Any) -> str:
     """Cell for a number or a text of the evidence; small numbers stay short."""
     if hasattr(value, "item"):
         value = value.item()
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_number, value)) or "none"
+    if value == "":
+        return "none"
     return "n/a" if isinstance(value, float) and math.isnan(value) else format_number(value)
