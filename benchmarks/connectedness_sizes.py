@@ -37,7 +37,7 @@ from cryptoequity.correlation.fit import draw_shocks
 from cryptoequity.dependence.closing_times import crypto_leads_test
 from cryptoequity.dependence.connectedness_contrast import connectedness_contrast_test
 from cryptoequity.dependence.lead_lag import lead_lag_test
-from cryptoequity.dependence.log_variances import log_variances
+from cryptoequity.dependence.variance_series import log_variances
 from cryptoequity.estimation.parallel import map_draws
 from cryptoequity.kernels.dcc import dcc_simulate
 from cryptoequity.volatility.garch import simulate_margin

@@ -33,8 +33,8 @@ from scipy import optimize, stats
 import cryptoequity as ce
 from cryptoequity.claim import evidence
 from cryptoequity.claim.design import OneSample, Power
+from cryptoequity.claim.detectable import Detectable
 from cryptoequity.claim.hypotheses import VERDICTS
-from cryptoequity.claim.power import Detectable
 from cryptoequity.claim.worlds import World
 from cryptoequity.estimation.parallel import map_draws, spawn
 
@@ -102,7 +102,7 @@ WANDER = World.persistent(0.02, 0.97)
 CASES: dict[str, Case] = {
     "step": Case(World.step(), WHOLE),
     "volatility": Case(World.step() + World.volatility(2.0)),
-    "wandering": Case(WANDER, EVERYTHING, mde=True),
+    "wandering": Case(WANDER, EVERYTHING),
     "index holdings in episodes": Case(
         World.step() + World.contamination(0.05, "episodes"),
         {**AFTER, "large": "LARGE_TECH", "holders": ("HOLDER",)},
@@ -122,9 +122,11 @@ CASES: dict[str, Case] = {
         World.step() + World.contamination(0.05),
         {**AFTER, "large": "LARGE_TECH", "holders": ("HOLDER",)},
     ),
-    "dose, dated": Case(World.step() + World.dose(0.15), {**AFTER, "tech": "TECH"}, dated=True),
+    "dose, dated": Case(World.step() + World.dose(0.15), {**AFTER, "tech": "TECH"}, dated=True, share=0.5),
+    "peaks .35": Case(World.step() + World.peaks(0.35), mde=True, share=0.5),
+    "peaks .15": Case(World.step() + World.peaks(0.15), mde=True, share=0.5),
     "wandering, peaks .35": Case(
-        WANDER + World.step() + World.peaks(0.35), {**AFTER, "tech": "TECH", "placebos": ("GOLD",)}, mde=True
+        WANDER + World.step() + World.peaks(0.35), {**AFTER, "tech": "TECH", "placebos": ("GOLD",)}, share=0.5
     ),
     "wandering, dated": Case(WANDER, {**AFTER, "tech": "TECH"}, share=0.5, dated=True),
     "wandering, fat tails": Case(WANDER + World.fat_tails(4.0), share=0.5),

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from claim.worlds import fitted
-from cryptoequity.claim.power import Detectable, detectable_effect
+from cryptoequity.claim.detectable import Detectable, detectable_effect
 from cryptoequity.estimation.parallel import map_draws, spawn
 from cryptoequity.kernels.dcc import dcc_path, dcc_simulate, pair_shift_simulate
 

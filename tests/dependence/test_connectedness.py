@@ -15,15 +15,15 @@ from scipy import stats
 from statsmodels.tsa.api import VAR
 
 from cryptoequity.breaks.sample import read_series
-from cryptoequity.dependence.connectedness import connectedness, decompose
+from cryptoequity.dependence.decomposition import connectedness, decompose
 from cryptoequity.dependence.connectedness_contrast import (
     connectedness_contrast,
     connectedness_contrast_test,
     spells,
     stationary_rows,
 )
-from cryptoequity.dependence.log_variances import log_variances
-from cryptoequity.dependence.rolling_connectedness import rolling_connectedness
+from cryptoequity.dependence.variance_series import log_variances
+from cryptoequity.dependence.rolling_decomposition import rolling_connectedness
 from cryptoequity.dependence.var import (
     Autoregression,
     choose_lags,

@@ -19,6 +19,7 @@ from ..estimation.parallel import spawn
 from ..estimation.params import Array
 from ..estimation.results import TestResult
 from .associations import Drivers, associations, lagged_drivers, volatility_detail
+from .detectable import Detectable, detectable_effect
 from .dose import Dose, dose_of, dose_response
 from .dynamics import Constancy, varies
 from .every import every_episode, spells_of
@@ -31,7 +32,6 @@ from .peaks_inside import PeaksInside, peaks_inside
 from .pipeline import Extra
 from .placement import placebo_test, shift_test
 from .plan import Plan
-from .power import Detectable, detectable_effect
 from .sectors import best_sector_test
 from .statistics import correlation
 from .world import NullWorld

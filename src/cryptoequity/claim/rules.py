@@ -84,13 +84,17 @@ def _lean(
 ) -> tuple[str, str]:
     """Take back what says nothing without something else.
 
-    A peak given the market (H4) that does not survive the variance adjustment is no better than H2 without it. Peaks on
-    both sides (H7), in every episode (H8), at the highest points (H2p), beyond placebos (H10) are features of a peak
-    that H2 has to show first: volatility and market beta make them too.
+    A peak given the market (H4) that does not survive the variance adjustment is no better than H2 without it, and
+    neither is one, nor a rise of the link (H3), that goes with the stocks that hold crypto. Peaks on both sides (H7), in
+    every episode (H8), at the highest points (H2p), beyond placebos (H10) are features of a peak that H2 has to show
+    first: volatility and market beta make them too.
     """
     if verdict != "supported":
         return verdict, reason
     text = reason.rstrip(".")
+    net = evidence["H2"].detail.get("net of holders pvalue") if "H2" in evidence else None
+    if key in ("H3", "H4") and net is not None and not net <= plan.alpha:
+        return "mechanical", f"{text}; but net of the stocks that hold crypto no peak can be shown, see H2."
     if key == "H4":
         link = evidence["H3"]
         if link.pvalue <= plan.alpha:

@@ -22,6 +22,7 @@ from ..estimation.params import Array
 from ..estimation.results import Drawn, TestResult, citation
 from ..table import Table
 from ..volatility.margins import fit_margins
+from .detectable import Detectable
 from .evidence import collect
 from .fingerprint import fingerprint
 from .headline import MIN_SESSIONS, Headline, Sample, prepare, sessions_of
@@ -29,7 +30,6 @@ from .hypotheses import FAMILY, STATEMENTS, Evidence
 from .lost_draws import refuse_lost
 from .naive import measured_rates, naive_pvalues
 from .plan import Plan
-from .power import Detectable
 from .registration import Registration, check_registration, compare_verdicts
 from .rules import weigh
 from .specifications import specification_curve

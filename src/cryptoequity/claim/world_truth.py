@@ -154,8 +154,9 @@ def truths(
     states = [float(pair[mask].mean()) for mask in (stage.inside, outside) if mask.any()]
     structural = _rises(step) and all(value > _NOTHING for value in states)
     changed = held(effects, Step) is not None or held(effects, Trend) is not None
+    tested = pair[stage.late] if stage.late.any() else pair
     out["H0m"] = {
-        "holds": bool(np.ptp(pair) > _NOTHING) or moving or held(effects, Persistent) is not None,
+        "holds": bool(np.ptp(tested) > _NOTHING) or moving or held(effects, Persistent) is not None,
         "effect": None,
         "contrast": None,
     }

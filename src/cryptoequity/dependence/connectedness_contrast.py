@@ -26,7 +26,7 @@ from ..estimation.parallel import map_draws, spawn
 from ..estimation.params import Array
 from ..estimation.results import Drawn, TestResult
 from ..table import Table
-from .connectedness import ConnectednessFit, decompose, fit_system, group_share, of_rows
+from .decomposition import ConnectednessFit, decompose, fit_system, group_share, of_rows
 from .quantile_var import read_tau
 from .var import lag_rows, read_dummy, read_group, read_horizon, read_lags, read_system
 

@@ -185,6 +185,7 @@ def cojump_test(
     rule, level, window : what a jump is; see `jump_days`.
     same_sign : count joint jumps in one direction only.
     margins : filter both by this volatility model first; None takes them as they are.
+    pvalue : "shift", rotations of one series against the other; "hypergeometric", independent days; "dcc", draws.
     draws, rng, n_jobs : of "dcc".
 
     Returns

@@ -15,7 +15,7 @@ from ..estimation.parallel import map_draws
 from ..estimation.params import Array
 from ..estimation.results import Drawn, mark_filtered
 from ..table import Table
-from .connectedness import decompose, fit_system
+from .decomposition import decompose, fit_system
 from .quantile_var import read_tau
 from .var import lag_rows, read_horizon, read_lags, read_system
 
