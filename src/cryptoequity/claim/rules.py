@@ -85,8 +85,8 @@ def _lean(
     """Take back what says nothing without something else.
 
     A peak given the market (H4) that does not survive the variance adjustment is no better than H2 without it, and
-    neither is one, nor a rise of the link (H3), that goes with the stocks that hold crypto. Peaks on both sides (H7), in
-    every episode (H8), at the highest points (H2p), beyond placebos (H10) are features of a peak that H2 has to show
+    neither is one, nor a rise of the link (H3), that goes with the stocks that hold crypto. Peaks on both sides (H7),
+    in every episode (H8), at the highest points (H2p), beyond placebos (H10) are features of a peak that H2 has to show
     first: volatility and market beta make them too.
     """
     if verdict != "supported":
