@@ -12,16 +12,33 @@ from ..breaks.monitoring import MonitorFit
 from ..breaks.phases import PhasesFit
 from ..breaks.results import BreakTest, DatedMixin
 from ..claim import ReRating, Verdict
+from ..claim.overlap import Overlap
+from ..claim.specifications import SpecificationCurve
 from ..correlation import CorrelationFit
 from ..correlation.stcc import TransitionFit
 from ..covariance import CovarianceFit
+from ..dependence import (
+    ConnectednessFit,
+    CrossDayCorrelation,
+    ExceedanceCorrelation,
+    RollingConnectedness,
+    TailDependence,
+)
 from ..errors import SpecError
 from ..estimation.results import TestResult
 from ..regimes import RegimeFit
 from ..volatility import ArchMargin, MarginFit, Margins
 from .breaks import breaks, explosive, fluctuation, interdependence, monitoring, phases, segments
-from .claims import null_distribution
+from .claims import null_distribution, specification_curve
 from .correlations import correlation_paths
+from .dependence import (
+    connectedness_path,
+    connectedness_table,
+    cross_day,
+    exceedance_curve,
+    overlap_matrix,
+    tail_coefficients,
+)
 from .episodes import rerating
 from .paths import correlation_path, margin, volatilities
 from .regimes import regime_overview
@@ -51,6 +68,13 @@ def draw(thing: object, **options: Any) -> Any:  # noqa: ARG001 - named for the 
     `InterdependenceFit`      `interdependence`
     other dated fits          `breaks`; `segments` where dates have no intervals
     `RegimeFit`               `regime_overview`, with ``pair=(i, j)``
+    `ConnectednessFit`        `connectedness_table`
+    `RollingConnectedness`    `connectedness_path`
+    `ExceedanceCorrelation`   `exceedance_curve`
+    `TailDependence`          `tail_coefficients`
+    `CrossDayCorrelation`     `cross_day`
+    `Overlap`                 `overlap_matrix`
+    `SpecificationCurve`      `specification_curve`
     `Verdict`                 `overview`
     ========================= ================================
 
@@ -64,7 +88,7 @@ def draw(thing: object, **options: Any) -> Any:  # noqa: ARG001 - named for the 
     """
     raise SpecError(
         f"there is no picture of a {type(thing).__name__}; draw margins, correlation fits, breaks, regimes, episodes, "
-        "tests or verdicts."
+        "dependence, tests or verdicts."
     )
 
 
@@ -147,3 +171,38 @@ def _(thing: RegimeFit, **options: Any) -> Any:
 @draw.register
 def _(thing: Verdict, **options: Any) -> Any:
     return overview(thing, **options)
+
+
+@draw.register
+def _(thing: ConnectednessFit, **options: Any) -> Any:
+    return connectedness_table(thing, **options)
+
+
+@draw.register
+def _(thing: RollingConnectedness, **options: Any) -> Any:
+    return connectedness_path(thing, **options)
+
+
+@draw.register
+def _(thing: ExceedanceCorrelation, **options: Any) -> Any:
+    return exceedance_curve(thing, **options)
+
+
+@draw.register
+def _(thing: TailDependence, **options: Any) -> Any:
+    return tail_coefficients(thing, **options)
+
+
+@draw.register
+def _(thing: CrossDayCorrelation, **options: Any) -> Any:
+    return cross_day(thing, **options)
+
+
+@draw.register
+def _(thing: Overlap, **options: Any) -> Any:
+    return overlap_matrix(thing, **options)
+
+
+@draw.register
+def _(thing: SpecificationCurve, **options: Any) -> Any:
+    return specification_curve(thing, **options)

@@ -96,12 +96,11 @@ def null_words(verdict: Verdict) -> str:
 
 def panel_words(verdict: Verdict) -> str:
     """P-values of the hypotheses whose laws are shown."""
-    rows = verdict.table
-    shown = [name for name in ("H2p", "H2x", "H3", "H4", "H7", "H10", "H11") if name in rows.index]
     parts = []
-    for name in shown:
-        p = rows.loc[name, "pvalue"]
-        parts.append(f"{name} not testable" if rows.loc[name, "verdict"] == "not testable" else f"{name} p = {p:.3f}")
+    for name in ("H2p", "H2x", "H3", "H4", "H7", "H10", "H11"):
+        one = verdict.evidence.get(name)
+        if one is not None:
+            parts.append(f"{name} not testable" if math.isnan(one.pvalue) else f"{name} p = {one.pvalue:.3f}")
     return f"Histograms of further statistics in samples without episode effects, the data marked: {'; '.join(parts)}."
 
 
