@@ -115,7 +115,7 @@ def _judge_peak(effect: str, p: str, others: Mapping[str, Evidence], alpha: floa
             f"correlation is higher inside, {effect}, {p}, but whether volatility explains it cannot be told: "
             f"{link.reason or 'the adjusted contrast cannot be computed on this sample.'}"
         )
-    if link.pvalue > alpha:
+    if link.pvalue > alpha or link.estimate <= 0.0:
         left = f"variance-adjusted contrast of raw returns {link.estimate:+.2f}, {_p(link.pvalue)}"
         if adjusted_away(link):
             return "mechanical", f"correlation is higher inside, {effect}, {p}, but volatility may explain it: {left}."
