@@ -14,8 +14,31 @@ from cryptoequity.report import write_report
 from cryptoequity.table import Table
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
-FIGURES = ("correlation", "correlation-full", "hypotheses", "null", "prices", "specifications")
-TABLES = ("verdict", "naive", "evidence", "dcc", "margins")
+FIGURES = (
+    "forest",
+    "timeline",
+    "correlation",
+    "correlation-full",
+    "prices",
+    "null",
+    "nulls",
+    "placebos",
+    "specifications",
+)
+TEXTS = ("index.html", "report.md", "verdict.json", "references.bib", "methods.tex", "dossier.tex")
+TABLES = (
+    "verdict",
+    "reasons",
+    "naive",
+    "power",
+    "placement",
+    "definitions",
+    "placebos",
+    "timeline",
+    "dcc",
+    "margins",
+    "evidence",
+)
 
 
 class Page(HTMLParser):
@@ -29,6 +52,8 @@ class Page(HTMLParser):
         self.anchors: set[str] = set()
         self.alts: list[str] = []
         self.text: list[str] = []
+        self.headings: list[int] = []
+        self.scopes: list[str | None] = []
 
     def handle_starttag(self, tag, attrs):
         given = dict(attrs)
@@ -39,6 +64,10 @@ class Page(HTMLParser):
             self.links.append(given["href"])
         if tag == "img":
             self.alts.append(given["alt"])
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag == "th":
+            self.scopes.append(given.get("scope"))
         if "id" in given:
             assert given["id"] not in self.anchors
             self.anchors.add(given["id"])
@@ -51,6 +80,23 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if "style" not in self.open:
             self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def timeline(verdict):
+    return dossier.fit_timeline(verdict)
+
+
+@pytest.fixture
+def cheap(verdict, timeline, monkeypatch):
+    """Pictures and fits are not the point: one picture for all, rendered once a format, and fits made before."""
+    from cryptoequity import plots
+
+    figure = plots.rerating(verdict.plan.episodes)
+    bytes_of = {form: plots.render(figure, form) for form in plots.FORMATS}
+    monkeypatch.setattr(dossier, "_draw", lambda verdict, fit, timeline: dict.fromkeys(FIGURES, figure))
+    monkeypatch.setattr(dossier, "fit_timeline", lambda verdict: timeline)
+    monkeypatch.setattr(plots, "render", lambda figure, form="png", **options: bytes_of[form])
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +117,7 @@ def page(folder):
 def test_files(folder):
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert found == {
-        "index.html",
-        "report.md",
-        "verdict.json",
-        "references.bib",
+        *TEXTS,
         *(f"tables/{name}.tex" for name in TABLES),
         *(f"figures/{name}.{form}" for name in FIGURES for form in ("png", "svg")),
     }
@@ -135,19 +178,131 @@ def test_markdown_links_its_figures(folder, verdict):
         assert len(widths) == 1
 
 
+def test_page_is_built_for_readers_of_every_kind(folder, page, verdict):
+    # headings nest: one title, no level left out
+    assert page.headings[0] == 1
+    assert page.headings.count(1) == 1
+    assert all(later <= earlier + 1 for earlier, later in zip(page.headings, page.headings[1:], strict=False))
+    assert page.scopes
+    assert set(page.scopes) == {"col", "row"}
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    assert '<html lang="en">' in text
+    assert 'name="viewport" content="width=device-width' in text
+    # every table scrolls in a box of its own that the keyboard reaches
+    boxes = re.findall(r'<div class="wide" role="region" tabindex="0" aria-label="[^"]+"><table>', text)
+    assert len(boxes) == text.count("<table>")
+    assert "@media print" in text
+
+
+def test_words_for_figures_have_their_numbers(page, folder, verdict):
+    first = page.alts[0]
+    for key, row in verdict.table.iterrows():
+        assert re.search(rf"\b{key}\b", first)
+        if row["verdict"] != "not testable":
+            assert f"{row['estimate']:+.2f}" in first
+    assert len(page.alts) == len(set(page.alts)) == len(FIGURES)
+    assert all(re.search(r"\d", alt) for alt in page.alts)
+    assert f"{verdict.statistic:.3f}" in " ".join(page.alts)
+    # Markdown says the same
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    found = [re.sub(r"\\(.)", r"\1", alt) for alt in re.findall(r"!\[((?:\\.|[^\]\\])*)\]\(figures/", text)]
+    assert found == page.alts
+
+
 def test_latex_is_balanced(folder):
-    for name in TABLES:
-        text = (folder / f"tables/{name}.tex").read_text(encoding="utf-8")
+    for path in [*sorted((folder / "tables").iterdir()), folder / "methods.tex", folder / "dossier.tex"]:
+        text = path.read_text(encoding="utf-8")
         bare = re.sub(r"\\[\\{}$%&#_]", "", text)
         assert bare.count("{") == bare.count("}")
         assert bare.count("$") % 2 == 0
-        assert re.findall(r"\\begin\{(\w+)\}", text).count("table") == text.count(r"\end{table}")
-        for rows in re.findall(r"\\begin\{tabular\}\{(\w+)\}(.*?)\\end\{tabular\}", text, flags=re.DOTALL):
-            spec, body = rows
-            for line in body.splitlines():
-                if line.endswith(r"\\"):
-                    assert len(re.findall(r"(?<!\\)&", line)) == len(spec) - 1
-        assert re.fullmatch(r"[\x00-\x7fγαωνλμ]*", text)
+        assert not re.search(r"(?<!\\)[#%]", text)
+        opened = []
+        for what, name in re.findall(r"\\(begin|end)\{(\w+)\}", text):
+            if what == "begin":
+                opened.append(name)
+            else:
+                assert opened.pop() == name
+        assert opened == []
+        assert text.isascii()
+
+
+def test_rows_of_latex_have_the_columns_of_their_head(folder):
+    for name in TABLES:
+        text = (folder / f"tables/{name}.tex").read_text(encoding="utf-8")
+        spans = re.findall(r"\\begin\{(tabular|longtable)\}\{([^\n]*)\}\n(.*?)\\end\{\1\}", text, flags=re.DOTALL)
+        assert spans
+        for _, spec, body in spans:
+            columns = len(re.findall(r"[lr]|p\{", re.sub(r">\{[^}]*\}|\\linewidth", "", spec)))
+            rows = [line for line in body.splitlines() if line.endswith(r"\\") and "caption" not in line]
+            assert rows
+            assert {len(re.findall(r"(?<!\\)&", line)) + 1 for line in rows} == {columns}
+
+
+def test_every_hypothesis_is_in_forest_and_latex(folder, verdict):
+    for name in ("verdict", "reasons", "evidence"):
+        text = (folder / f"tables/{name}.tex").read_text(encoding="utf-8")
+        assert [key for key in verdict.table.index if not re.search(rf"^{key} &", text, flags=re.MULTILINE)] == []
+
+
+@pytest.mark.usefixtures("cheap")
+def test_document_reads_what_is_there(verdict, tmp_path):
+    for forms, kind in ((("svg",), None), (("png", "svg"), "png"), (("png", "pdf"), "pdf")):
+        write_report(verdict, tmp_path / "d", figures=forms)
+        text = (tmp_path / "d" / "dossier.tex").read_text(encoding="utf-8")
+        files = [f"{name}.tex" for name in re.findall(r"\\input\{([^}]+)\}", text)]
+        assert "methods.tex" in files
+        assert len(files) == 1 + len(TABLES)
+        images = re.findall(r"\\includegraphics\[[^]]*\]\{([^}]+)\}", text)
+        assert len(images) == (0 if kind is None else len(FIGURES))
+        assert all(image.endswith(f".{kind}") for image in images)
+        assert all((tmp_path / "d" / name).is_file() for name in (*files, *images))
+
+
+def test_methods_cite_what_is_in_the_references(folder, page):
+    text = (folder / "methods.tex").read_text(encoding="utf-8")
+    keys = {key for group in re.findall(r"\\citep\{([^}]+)\}", text) for key in group.split(",")}
+    entries = re.findall(r"^@\w+\{(\w+),", (folder / "references.bib").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert {"engle2002", "pelletier2006", "baiperron1998", "holm1979"} <= keys <= set(entries)
+    assert len(set(entries)) == len(entries)
+    assert "(Engle 2002; Engle & Sheppard 2001)" in "".join(page.text)
+
+
+def test_fits_that_fail_are_said_and_stop_nothing(verdict, tmp_path, monkeypatch):
+    from cryptoequity.errors import ConvergenceError, DataError
+    from cryptoequity.report import timeline as fits
+
+    class Broken:
+        def __init__(self, error):
+            self.error = error
+
+        def __call__(self, **options):
+            return self
+
+        def fit(self, *data, **options):
+            raise self.error
+
+    monkeypatch.setattr(fits, "RSDC", Broken(ConvergenceError("no climb of the regimes ended")))
+    monkeypatch.setattr(fits, "BaiPerron", Broken(DataError("no break fits into 7 rows")))
+    found = fits.fit_timeline(verdict)
+    assert found.regimes == "regimes could not be fitted: no climb of the regimes ended"
+    assert found.breaks == "breaks could not be dated: no break fits into 7 rows"
+    folder = tmp_path / "d"
+
+    def few(verdict, fit, timeline):
+        shown = dossier.draw_timeline(verdict, timeline.path, timeline.regimes, timeline.breaks)
+        titles = [ax.get_title(loc="left") for ax in shown.axes]
+        assert titles[1:] == ["Regimes: not fitted", "Breaks: not fitted"]
+        return {**dict.fromkeys(FIGURES, forest), "timeline": shown}
+
+    forest = dossier.forest(verdict)
+    monkeypatch.setattr(dossier, "_draw", few)
+    monkeypatch.setattr("cryptoequity.plots.render", lambda figure, form="png": b"picture")
+    write_report(verdict, folder, figures=())
+    for name in ("index.html", "report.md", "tables/timeline.tex"):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert "no climb of the regimes ended" in text
+        assert "no break fits into 7 rows" in text
+    assert "Regimes and breaks could not be fitted." in (folder / "methods.tex").read_text(encoding="utf-8")
 
 
 def test_json_and_references_load(folder, verdict):
@@ -160,17 +315,17 @@ def test_json_and_references_load(folder, verdict):
 
 
 def test_the_same_verdict_gives_the_same_bytes(verdict, folder, tmp_path):
-    paths = write_report(verdict, tmp_path / "again")
+    # the page holds every picture
+    paths = write_report(verdict, tmp_path / "again", figures=())
     for name, path in paths.items():
-        assert path.read_bytes() == (folder / name).read_bytes(), name
+        if name not in ("report.md", "dossier.tex"):  # these name the files of figures
+            assert path.read_bytes() == (folder / name).read_bytes(), name
+    assert set(paths) == {*TEXTS, *(f"tables/{name}.tex" for name in TABLES)}
 
 
-def test_other_formats_and_none(verdict, tmp_path, monkeypatch):
-    from cryptoequity import plots
-
+@pytest.mark.usefixtures("cheap")
+def test_other_formats_and_none(verdict, tmp_path):
     target = tmp_path / "d"
-    cheap = plots.rerating(verdict.plan.episodes)
-    monkeypatch.setattr(dossier, "_draw", lambda verdict, fit: dict.fromkeys(FIGURES, cheap))
     write_report(verdict, target, figures=("png",))
     (target / "figures" / "mine.png").write_bytes(b"mine")
     paths = write_report(verdict, target, figures=())
@@ -183,13 +338,14 @@ def test_other_formats_and_none(verdict, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("error", [RuntimeError("broken writer"), KeyboardInterrupt()])
 @pytest.mark.parametrize("stage", ["_draw", "_latex", "to_markdown", "to_html", "put_files"])
-def test_a_broken_writer_leaves_no_file(verdict, tmp_path, monkeypatch, stage, error):
+def test_a_broken_writer_leaves_no_file(verdict, timeline, tmp_path, monkeypatch, stage, error):
     def broken(*args, **kwargs):
         raise error
 
+    monkeypatch.setattr(dossier, "fit_timeline", lambda verdict: timeline)
     if stage != "_draw":  # pictures are not the point here
-        monkeypatch.setattr(dossier, "_draw", lambda verdict, fit: {})
-        monkeypatch.setattr(dossier, "_blocks", lambda verdict, fit, drawn: [])
+        monkeypatch.setattr(dossier, "_draw", lambda verdict, fit, timeline: {})
+        monkeypatch.setattr(dossier, "_blocks", lambda *parts: [])
     monkeypatch.setattr(dossier, stage, broken)
     with pytest.raises(type(error)):
         write_report(verdict, tmp_path / "d")
