@@ -1,10 +1,11 @@
-"""The re-rating claim on real prices: every number and figure of docs/replication/jpmorgan.md.
+"""The re-rating claim on real prices: every number and figure of docs/replication/jpmorgan.md, by one command.
 
-    python docs/replication/jpmorgan.py                  all cells, 499 draws; about half an hour on two cores
-    python docs/replication/jpmorgan.py --only PSCT.press --draws 99 --out /tmp/trial
+    python docs/replication/jpmorgan.py                                  everything; resumes where --store has draws
+    python docs/replication/jpmorgan.py --only BTC.IWM.press --draws 39 --out trial
 
-Reads daily closes from the folder named by ``CRYPTOEQUITY_DATA`` and writes docs/replication/results. The prices
-belong to their vendors and are not part of the project; what is computed from them is.
+Reads daily closes from the folder named by ``CRYPTOEQUITY_DATA`` and the plan from docs/replication/plans, and writes
+docs/replication/results. The prices belong to their vendors and are not part of the project; what is computed from them
+is. The dossier of the primary cell, which draws daily series, goes to docs/replication/dossier and is not kept.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import hashlib
 import json
 import math
 import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,10 +25,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
+from scipy import stats
 
 import cryptoequity as ce
+from cryptoequity.claim.battery import battery
 from cryptoequity.claim.statistics import correlation, correlation_influence, forbes_rigobon
+from cryptoequity.dependence import move_concordance_test
 from cryptoequity.estimation.inference import ewc_test, t_interval
+from cryptoequity.estimation.results import TestResult
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "results"
@@ -33,32 +41,45 @@ FILES = (
     "crypto_daily.csv",
     "equity_daily.csv",
     "btc_nyclose_daily.csv",
+    "rates_daily.csv",
     "valuation_monthly.csv",
     "ndx_pe_quarterly_unverified.csv",
 )
+PLAN = HERE / "plans" / "jpmorgan.toml"
+REGISTRATION = HERE / "plans" / "jpmorgan.registration.json"
 
-# --- the plan, written down before any cell was run -------------------------------------------------------------
-SEED, DRAWS = 20261122, 499
+# --- what the plan file does not say: the cells around the primary one ----------------------------------------------
 START, PUBLISHED = "2016-01-01", "2025-01-29"
 # The first named episode begins on 23 March 2020. Five days of the crash, 16 to 20 March, would otherwise be the
-# first days "outside"; the variant PSCT.press.break-16-march has them.
+# first days "outside"; the variant break-16-march has them.
 BREAK = "2020-03-23"
-COINS = ("ETH", "XRP", "LTC", "ADA", "DOGE", "SOL", "TRX", "LINK", "BNB")  # every other coin in the file
-PLACEBOS = ("GLD", "XLU")
+SEED, DRAWS = 20261122, 199  # of every cell but the primary one
 EQUITIES = ("PSCT", "IWM", "QQQ", "SPY")
-PRIMARY = "PSCT.press"
+GRID = (*EQUITIES, "XSW")
+SMALL = ("PSCT", "IWM", "XSW")  # against QQQ in H5
+PLACEBOS = ("GLD", "XLU", "XLP")
+# Bitcoin is not in the basket, nor is SOL, which trades only from April 2020: a member that joins late makes a step.
+# Each day the basket holds the same value of each coin, whatever its capitalization; coins that died are not in the
+# files.
+BASKET = ("ETH", "XRP", "LTC", "ADA", "DOGE", "TRX", "LINK", "BNB")
+COINS = ("BTC", "ETH", "BASKET")
+PRIMARY = "BTC.PSCT.press"
 YEARS = (2020, 2022, 2024)
 CRASH = ("2020-02-20", "2020-03-23")
+YIELD = 21  # sessions over which the yield changes
+FUNDS = ("PSCT", "XSW", "IWO", "IWM", "QQQ", "SPY", "ARKK", "XLU", "XLP", "GLD")  # of the descriptive tables
 NY_CLOSE = "crypto: last trade of the hour before 16:00 New York on Bitstamp; equities: the exchange close"
+FUND_CLOSE = "a bitcoin futures fund (BITO) and equities: the exchange close, 16:00 New York"
 
 
 class Data(NamedTuple):
-    """Prices by source file; ``prices`` joins coins (24:00 UTC) and equities (exchange close)."""
+    """Prices by source; ``prices`` joins coins (24:00 UTC), the basket of them and equities (exchange close)."""
 
     prices: pd.DataFrame
     new_york: pd.DataFrame
-    ndx_pe: pd.Series
-    market_pe: pd.Series
+    fund: pd.DataFrame
+    multiples: pd.DataFrame
+    drivers: pd.DataFrame
 
 
 class Cell(NamedTuple):
@@ -69,107 +90,133 @@ class Cell(NamedTuple):
     plan: ce.Plan
 
 
+def basket_of(coins: pd.DataFrame, members: Sequence[str] = BASKET) -> pd.Series:
+    """Level of an equal-weighted basket, rebalanced daily, on the days on which every member has a close."""
+    known = coins[list(members)].dropna()
+    growth = known / known.shift(1)
+    growth.iloc[0] = 1.0
+    return growth.mean(axis=1).cumprod().rename("BASKET")
+
+
 def read_data(folder: Path = DATA) -> Data:
     """Read the price files through `ce.read_prices`, which refuses what cannot be a price."""
     coins = ce.read_prices(folder / "crypto_daily.csv")
-    equities = ce.read_prices(folder / "equity_daily.csv", columns=[*EQUITIES, "XLK", "IJR", *PLACEBOS])
-    stamped = ce.read_prices(folder / "btc_nyclose_daily.csv", columns=["BTC_BSTP_1600ET"])
+    coins = coins.join(basket_of(coins))
+    every = ce.read_prices(folder / "equity_daily.csv")
+    equities = every.drop(columns=["VIX", "COIN", "RUT", "NDX"])
+    stamped = ce.read_prices(folder / "btc_nyclose_daily.csv", columns=["BTC_BSTP_1600ET", "BITO", "IBIT"])
     bitstamp = stamped["BTC_BSTP_1600ET"].dropna().rename("BTC")
     pair = coins[["BTC"]].rename(columns={"BTC": "BTC at 24:00 UTC"})
     # Bitstamp's span; both closes of bitcoin on the sessions on which both exist
     new_york = equities.join(bitstamp, how="inner").join(pair, how="left")
-    ndx_pe = ce.read_prices(folder / FILES[4], columns=["NDX_PE_TTM_UNVERIFIED"]).iloc[:, 0]
-    ndx_pe = ndx_pe.loc["2010-03-31":]  # prices start in 2010
-    monthly = ce.read_prices(folder / FILES[3], columns=["SP500_PE_TTM"]).iloc[:, 0].dropna()
+    fund = equities.join(stamped["BITO"].dropna(), how="inner").join(stamped["IBIT"], how="left").join(pair, how="left")
+    ndx_pe = ce.read_prices(folder / FILES[5], columns=["NDX_PE_TTM_UNVERIFIED"]).iloc[:, 0]
+    ndx_pe = ndx_pe.loc["2010-06-30":]  # PSCT, whose days are the sessions, trades from April 2010
+    monthly = ce.read_prices(folder / FILES[4], columns=["SP500_PE_TTM"]).iloc[:, 0].dropna()
     months = ndx_pe.index.to_period("M").to_timestamp()  # Shiller's average of the month in which the quarter ends
     known = months.isin(monthly.index)
-    market_pe = pd.Series(monthly.loc[months[known]].to_numpy(), ndx_pe.index[known], name="SP500_PE_TTM")
-    return Data(coins.join(equities, how="outer"), new_york, ndx_pe[known], market_pe)
+    market_pe = pd.Series(monthly.loc[months[known]].to_numpy(), ndx_pe.index[known])
+    multiples = pd.DataFrame({"NDX": ndx_pe[known], "SP500": market_pe})
+    sessions = equities.index[equities["SPY"].notna()]
+    # yields are no prices (one was negative elsewhere), so they are read as they stand
+    rates = pd.read_csv(folder / "rates_daily.csv", index_col="date", parse_dates=True)
+    drivers = pd.DataFrame(
+        {"VIX": every["VIX"].reindex(sessions), "change of TNX10Y": rates["TNX10Y"].reindex(sessions).diff(YIELD)}
+    )
+    return Data(coins.join(equities, how="outer"), new_york, fund, multiples, drivers)
+
+
+def primary_plan(data: Data, draws: int | None = None) -> ce.Plan:
+    """The plan of the file; another number of draws makes it an amended one."""
+    return ce.Plan.from_toml(PLAN, prices=data.prices, draws=draws)
 
 
 def episodes_of(data: Data) -> dict[str, ce.ReRating]:
-    """The four definitions."""
-    prices = data.prices
-    sessions = prices[["XLK", "SPY", "QQQ"]].dropna()
+    """The seven definitions: two from dates, five by rule. Options that are not named are the library's."""
+
+    def rule(name: str, **options: Any) -> ce.ReRating:
+        made = ce.Recipe(name, "XLK", "SPY", tuple(options.items()))
+        return made.date(data.prices, "PSCT")
+
+    multiple = ce.Recipe("valuation", "NDX", "SP500", (("report_lag", "45D"),), ("QQQ", "SPY"))
     return {
         "press": ce.ReRating.press(),
         "years": ce.ReRating.press(years=YEARS),
-        "strength": ce.ReRating.from_relative_strength(sessions["XLK"], sessions["SPY"], name="XLK against SPY"),
-        "valuation": ce.ReRating.from_valuation(
-            data.ndx_pe,
-            data.market_pe,
-            report_lag="45D",
-            prices=(sessions["QQQ"], sessions["SPY"]),
-            name="trailing P/E, Nasdaq-100 (unverified) against S&P 500",
-        ),
+        "strength": rule("relative-strength"),
+        "cycle": rule("cycle"),
+        "markov": rule("markov"),
+        "explosive": rule("explosive"),
+        "valuation": multiple.date(data.prices, "PSCT", data.multiples),
     }
 
 
-def cells(data: Data, draws: int = DRAWS) -> dict[str, Cell]:
-    """Every cell by name: equity.definition[.variant]."""
-    dated = episodes_of(data)
+def cells(data: Data, draws: int | None = None, dated: dict[str, ce.ReRating] | None = None) -> dict[str, Cell]:
+    """Every cell by name: coin.equity.definition[.variant]; ``draws`` None takes the declared numbers."""
+    first = primary_plan(data, draws)
+    dated = episodes_of(data) if dated is None else dated
+    many = DRAWS if draws is None else draws
+    # the pair, technology, the market and placebos; what needs more columns is asked of the primary cell alone
+    slim: dict[str, Any] = {"altcoins": (), "sectors": (), "holders": (), "drivers": (), "volatility": None}
+    slim |= {"alternatives": (), "draws": many}
+    # the press list covers no day after publication, so there is nothing to confirm with it
+    within = {"published": None, "end": PUBLISHED}
 
-    def plan(equity: str, definition: str, **changes: Any) -> ce.Plan:
-        choices: dict[str, Any] = {
-            "crypto": "BTC",
-            "equity": equity,
-            "episodes": dated[definition],
-            "tech": "XLK",
-            "market": "SPY",
-            "large": "QQQ" if equity in ("PSCT", "IWM") else None,
-            "altcoins": COINS,
-            "placebos": PLACEBOS,
-            "alternatives": tuple(dated[name] for name in ("press", "years", "strength") if name != definition),
-            "break_date": BREAK,
-            "start": START,
-            "published": PUBLISHED,
-            "draws": draws,
-            "rng": SEED,
-        }
-        return ce.Plan(**(choices | changes))
+    def plan(coin: str, equity: str, definition: str, **changes: Any) -> ce.Plan:
+        choices = {"crypto": coin, "equity": equity, "episodes": dated[definition]}
+        large = "QQQ" if equity in SMALL else None
+        return replace(first, **(slim | choices | {"large": large} | changes))
 
     prices = data.prices
-    out: dict[str, Cell] = {}
-    for definition in ("press", "years", "strength"):
-        for equity in EQUITIES:
-            role = "primary" if f"{equity}.{definition}" == PRIMARY else "secondary"
-            if definition != "press":
-                role = "variant"
-            out[f"{equity}.{definition}"] = Cell(role, prices, plan(equity, definition))
+    out = {PRIMARY: Cell("primary", prices, first)}
+    for coin in COINS:
+        for equity in GRID:
+            name = f"{coin}.{equity}.press"
+            if name != PRIMARY:
+                out[name] = Cell("secondary", prices, plan(coin, equity, "press", **within))
+    out["BTC.PSCT.years"] = Cell("variant", prices, plan("BTC", "PSCT", "years", **within))
+    out["BTC.QQQ.years"] = Cell("variant", prices, plan("BTC", "QQQ", "years", **within))
+    for definition in ("strength", "cycle", "markov", "explosive"):
+        out[f"BTC.PSCT.{definition}"] = Cell("variant", prices, plan("BTC", "PSCT", definition))
     # the multiples end in 2025, so nothing after publication is dated by them
-    short = {"end": PUBLISHED, "published": None, "tech": "QQQ", "alternatives": ()}
-    out["PSCT.valuation"] = Cell("variant", prices, plan("PSCT", "valuation", **short))
-    out["PSCT.press.break-estimated"] = Cell("variant", prices, plan("PSCT", "press", break_date="estimate"))
-    out["PSCT.press.break-16-march"] = Cell("variant", prices, plan("PSCT", "press", break_date="2020-03-16"))
-    no_coins = {"altcoins": (), "alternatives": (), "start": None}
+    out["BTC.PSCT.valuation"] = Cell("variant", prices, plan("BTC", "PSCT", "valuation", tech="QQQ", **within))
+    for name, date in (("break-estimated", "estimate"), ("break-16-march", "2020-03-16")):
+        out[f"{PRIMARY}.{name}"] = Cell("variant", prices, plan("BTC", "PSCT", "press", break_date=date, **within))
+    needed = [*EQUITIES, "XLK", *PLACEBOS]
     for name, column in (("new-york-close", "BTC"), ("utc-close", "BTC at 24:00 UTC")):
-        kept = data.new_york[[column, *EQUITIES, "XLK", *PLACEBOS]].rename(columns={column: "BTC"})
+        kept = data.new_york[[column, *needed]].rename(columns={column: "BTC"})
         if column == "BTC":
             kept.attrs["cryptoequity"] = {"close": NY_CLOSE}
-        out[f"PSCT.press.{name}"] = Cell("variant", kept, plan("PSCT", "press", **no_coins))
+        out[f"{PRIMARY}.{name}"] = Cell("variant", kept, plan("BTC", "PSCT", "press", start=None, **within))
+    for name, column in (("fund-close", "BITO"), ("fund-span-utc", "BTC at 24:00 UTC")):
+        kept = data.fund[[column, *needed]].rename(columns={column: "BTC"})
+        if column == "BITO":
+            kept.attrs["cryptoequity"] = {"close": FUND_CLOSE}
+        changes = {"start": None, "break_date": None, **within}
+        out[f"{PRIMARY}.{name}"] = Cell("variant", kept, plan("BTC", "PSCT", "press", **changes))
     return out
 
 
-def describe(verdict: ce.Verdict, role: str) -> dict[str, Any]:
+def describe(verdict: ce.Verdict, role: str, seconds: float) -> dict[str, Any]:
     """What is kept of a verdict: everything but the prices and series they could be rebuilt from."""
     record = verdict.to_dict()
-    plan = {key: value for key, value in record["plan"].items() if key not in ("episodes", "alternatives")}
+    plan = {key: value for key, value in record["plan"].items() if key not in ("episodes", "alternatives", "dose")}
     window, full = verdict.sample.window, verdict.sample.full
     index = pd.DatetimeIndex(window.index)
     spells = verdict.plan.episodes.spells
     inside = verdict.plan.episodes.dummy(index).to_numpy()
-    c, e = verdict.plan.crypto, verdict.plan.equity
-    raw_in, raw_out, adjusted = forbes_rigobon(window[c].to_numpy(), window[e].to_numpy(), inside)
-    z = verdict.main.pipeline.world.z[:, [verdict.main.pipeline.crypto, verdict.main.pipeline.equity]]
     fit = verdict.dcc()
     test = verdict.sample.break_test
     return {
         "role": role,
+        "seconds": round(seconds, 1),
         "sentence": verdict.sentence,
         "plan": plan | {"episodes": verdict.plan.episodes.name, "alternatives": len(verdict.plan.alternatives)},
         "plan_sha256": verdict.plan.sha256,
+        "registration": record["registration"]
+        and {key: record["registration"].get(key) for key in ("sha256", "time", "changes", "amendment")},
         "data_sha256": verdict.data_sha256,
         "versions": record["versions"],
+        "failures": record["failures"],
         "close": record["returns_policy"]["close"],
         "first": str(index[0].date()),
         "last": str(index[-1].date()),
@@ -187,22 +234,32 @@ def describe(verdict: ce.Verdict, role: str) -> dict[str, Any]:
             for row in spells.itertuples()
             if row.end >= index[0] and row.start <= index[-1]
         ],
-        "correlation": {
-            "residuals inside": correlation(*z[inside == 1.0].T),
-            "residuals outside": correlation(*z[inside == 0.0].T),
-            "returns inside": raw_in,
-            "returns outside": raw_out,
-            "returns inside, variance-adjusted": adjusted,
-            "sessions inside": int(inside.sum()),
-            "sessions outside": int((inside == 0.0).sum()),
-        },
+        "correlation": sides(verdict, inside),
         "dcc": {name: [fit.params[name], fit.std_err[name]] for name in ("dcc.a", "dcc.b", "dcc.nu")},
         "trap": trap(verdict),
         **{key: record[key] for key in ("table", "evidence", "placement", "detectable", "statistic")},
         # the rates beside them are the library's, not this sample's: the page reads them when it is built
         "naive": {name: {"pvalue": row["pvalue"]} for name, row in record["naive"].items()},
-        "null": [None if value is None else round(value, 8) for value in record["null"]],
+        "null": [None if value is None else round(value, 6) for value in record["null"]],
     }
+
+
+def sides(verdict: ce.Verdict, inside: np.ndarray) -> dict[str, float | None]:
+    """Correlations inside and outside; None on a side with fewer than three sessions."""
+    window = verdict.sample.window
+    c, e = verdict.plan.crypto, verdict.plan.equity
+    z = verdict.main.pipeline.world.z[:, [verdict.main.pipeline.crypto, verdict.main.pipeline.equity]]
+    raw_in, raw_out, adjusted = forbes_rigobon(window[c].to_numpy(), window[e].to_numpy(), inside)
+    found = {
+        "residuals inside": correlation(*z[inside == 1.0].T),
+        "residuals outside": correlation(*z[inside == 0.0].T),
+        "returns inside": raw_in,
+        "returns outside": raw_out,
+        "returns inside, variance-adjusted": adjusted,
+        "sessions inside": int(inside.sum()),
+        "sessions outside": int((inside == 0.0).sum()),
+    }
+    return {name: value if math.isfinite(value) else None for name, value in found.items()}
 
 
 def trap(verdict: ce.Verdict) -> dict[str, float]:
@@ -219,9 +276,10 @@ def trap(verdict: ce.Verdict) -> dict[str, float]:
 
 # --- description: correlations without a model --------------------------------------------------------------------
 def session_returns(data: Data) -> pd.DataFrame:
-    """Percent log returns of bitcoin and the equities on New York sessions, from 2013."""
-    names = [*EQUITIES, "IJR", "XLK", *PLACEBOS]
-    return ce.to_returns(data.prices[["BTC", *names]], equities=names, sessions="SPY", span="common")
+    """Percent log returns of bitcoin and the equities on New York sessions, from November 2014."""
+    names = [*dict.fromkeys([*FUNDS, "IJR", "IGV", "VBK", "XLK"])]
+    late = data.prices.loc["2014-10-31":]  # ARKK's first day; nothing below looks back further
+    return ce.to_returns(late[["BTC", *names]], equities=names, sessions="SPY", span="common")
 
 
 def plain(
@@ -266,7 +324,7 @@ def calendar_years(returns: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for name, (first, last) in sorted(parts.items()):
         part = returns.loc[first:last]
-        row = dates(part) | {other: part["BTC"].corr(part[other]) for other in (*EQUITIES, *PLACEBOS)}
+        row = dates(part) | {other: part["BTC"].corr(part[other]) for other in FUNDS}
         for other in ("XLK", "QQQ"):
             row[f"{other}-SPY log return"] = float((part[other] - part["SPY"]).sum()) / 100.0
         rows[name] = row
@@ -277,7 +335,7 @@ def permute_years(years: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Exact permutation test of {2020, 2022, 2024} against {2021, 2023} on yearly correlations."""
     names = ["2020 from 23 March", "2021", "2022", "2023", "2024"]
     out = {}
-    for column in (*EQUITIES, *PLACEBOS):
+    for column in FUNDS:
         values = years.loc[names, column].to_numpy()
         gaps = {
             chosen: values[list(chosen)].mean() - np.delete(values, list(chosen)).mean()
@@ -289,50 +347,150 @@ def permute_years(years: pd.DataFrame) -> dict[str, dict[str, float]]:
     return out
 
 
-def windows(returns: pd.DataFrame) -> pd.DataFrame:
-    """Raw correlations in the windows the text speaks of."""
+def spans() -> dict[str, tuple[str, str]]:
+    """The windows the text speaks of, first and last day."""
     press = ce.ReRating.press().spells
     parts = {"2016 to the crash": (START, "2020-02-19"), "crash": (CRASH[0], "2020-03-20")}
     parts |= {f"episode {row.start.date()}": (str(row.start.date()), str(row.end.date())) for row in press.itertuples()}
-    parts["after publication"] = ("2025-01-30", "2026-07-31")
-    rows = []
-    for name, (first, last) in parts.items():
-        rows.append((name, returns.loc[first:last]))
-    late = returns.loc[BREAK:PUBLISHED]
-    rows.insert(5, ("outside the episodes", late[ce.ReRating.press().dummy(pd.DatetimeIndex(late.index)) == 0]))
-    frame = {
-        name: dates(part) | {other: part["BTC"].corr(part[other]) for other in (*EQUITIES, *PLACEBOS)}
-        for name, part in rows
-    }
+    return parts | {"after the break": (BREAK, PUBLISHED), "after publication": ("2025-01-30", "2026-07-31")}
+
+
+def windows(returns: pd.DataFrame) -> pd.DataFrame:
+    """Correlations with bitcoin in these windows: of returns, and of residuals of margins fitted from June 2015."""
+    kept = ["BTC", *FUNDS]
+    part = returns.loc["2015-06-01":"2026-07-31", kept]
+    specs = {name: ce.GARCH(dist="t") if name == "BTC" else ce.GARCH(asymmetric=True, dist="t") for name in kept}
+    z = ce.fit_margins(part, specs).std_resid
+    press = ce.ReRating.press()
+    rows = {}
+    for name, (first, last) in spans().items():
+        rows[name] = part.loc[first:last].index
+    late = part.loc[BREAK:PUBLISHED].index
+    rows["outside the episodes"] = late[press.dummy(pd.DatetimeIndex(late)) == 0]
+    frame = {}
+    for name, days in rows.items():
+        raw, clean = part.loc[days], z.loc[days]
+        frame[name] = dates(raw) | {one: raw["BTC"].corr(raw[one]) for one in FUNDS}
+        frame[name] |= {f"{one}, residuals": clean["BTC"].corr(clean[one]) for one in FUNDS}
     return pd.DataFrame.from_dict(frame, orient="index").rename_axis("window")
 
 
 def synchrony(data: Data) -> pd.DataFrame:
-    """Bitcoin at 16:00 New York against 24:00 UTC, same sessions, correlations of returns."""
-    names = [*EQUITIES, *PLACEBOS]
-    both = data.new_york[["BTC", "BTC at 24:00 UTC", *names]]
-    returns = ce.to_returns(both, equities=names, sessions="SPY", span="common").loc[BREAK:]
-    table = {f"{close}": [returns[close].corr(returns[name]) for name in names] for close in both.columns[:2]}
-    frame = pd.DataFrame(table, index=pd.Index(names, name="equity"))
-    frame.columns = ["16:00 New York", "24:00 UTC"]
-    return frame.assign(**dates(returns))
+    """Correlations of bitcoin's returns at 24:00 UTC with those at the exchange close, on the same sessions.
+
+    At the exchange close: Bitstamp's last trade before 16:00 New York to March 2023, and the funds BITO (futures) and
+    IBIT (spot) as long as they trade.
+    """
+    names = [*GRID, *PLACEBOS]
+    sources = (
+        ("Bitstamp, 16:00 New York", data.new_york, "BTC", BREAK, None),
+        ("BITO", data.fund, "BITO", "2021-10-21", PUBLISHED),
+        ("IBIT", data.fund, "IBIT", "2024-01-12", PUBLISHED),
+    )
+    rows = []
+    for label, source, column, first, last in sources:
+        both = source[[column, "BTC at 24:00 UTC", *names]].dropna()
+        other = [*names, column] if column != "BTC" else names
+        returns = ce.to_returns(both, equities=other, sessions="SPY", span="common").loc[first:last]
+        late = returns["BTC at 24:00 UTC"]
+        for name in names:
+            near = returns[column].corr(returns[name])
+            rows.append({"source": label, "fund": name, "exchange close": near, "24:00 UTC": late.corr(returns[name])})
+            rows[-1] |= dates(returns)
+    return pd.DataFrame(rows)
+
+
+def gap(returns: pd.DataFrame, one: str, other: str, first: str, last: str) -> dict[str, Any]:
+    """Correlation of bitcoin with one fund minus that with another, 95 % interval by equal-weighted cosines."""
+    part = returns.loc[first:last, ["BTC", one, other]]
+    coin, x, y = (part - part.mean()).to_numpy().T.copy()
+    value = correlation(coin, x) - correlation(coin, y)
+    error, df = ewc_test(correlation_influence(coin, x) - correlation_influence(coin, y))
+    low, high = t_interval(value, error, df)
+    return {"pair": f"{one} - {other}", **dates(part), "gap": value, "lower": low, "upper": high}
 
 
 def overlap_with_bitcoin(returns: pd.DataFrame) -> list[dict[str, Any]]:
-    """Correlation of bitcoin with the Russell 2000 minus that with the S&P 600, by MicroStrategy's membership."""
+    """The Russell 2000 against the S&P 600, by MicroStrategy's membership of the former."""
     parts = (("before 2024", BREAK, "2023-12-31"), ("2024, MSTR in", "2024-01-01", "2024-06-28"))
     parts = (*parts, ("MSTR out", "2024-07-01", PUBLISHED))
+    return [{"period": name, **gap(returns, "IWM", "IJR", first, last)} for name, first, last in parts]
+
+
+def rankings(returns: pd.DataFrame) -> list[dict[str, Any]]:
+    """Small against large technology in the windows in which the ranking was said to hold."""
+    parts = {
+        "after the break": (BREAK, PUBLISHED),
+        "2020-2021": (BREAK, "2021-11-19"),
+        "2022": ("2022-01-03", "2022-10-14"),
+        "second half of 2024": ("2024-07-01", "2024-12-31"),
+        "after publication": ("2025-01-30", "2026-07-31"),
+    }
     rows = []
-    for name, first, last in parts:
-        part = returns.loc[first:last, ["BTC", "IWM", "IJR"]]
-        btc, iwm, ijr = (part - part.mean()).to_numpy().T.copy()
-        gap = correlation(btc, iwm) - correlation(btc, ijr)
-        error, df = ewc_test(correlation_influence(btc, iwm) - correlation_influence(btc, ijr))
-        low, high = t_interval(gap, error, df)
-        rows.append(
-            {"period": name, "n": len(part), "first": first, "last": last} | {"gap": gap, "lower": low, "upper": high}
-        )
+    for one, other in (("PSCT", "QQQ"), ("IWM", "QQQ"), ("XSW", "IGV"), ("IWM", "IJR")):
+        rows += [{"period": name, **gap(returns, one, other, *span)} for name, span in parts.items()]
     return rows
+
+
+def partials(returns: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Correlation with bitcoin given the market, or given technology: after the break, inside and outside."""
+    part = returns.loc[BREAK:PUBLISHED]
+    inside = ce.ReRating.press().dummy(pd.DatetimeIndex(part.index)).to_numpy() == 1.0
+    out = {}
+    for name, given in (("PSCT", "SPY"), ("XSW", "SPY"), ("QQQ", "SPY"), ("IWM", "SPY"), ("SPY", "QQQ")):
+        row = {}
+        for where, rows in (("all", inside | True), ("inside", inside), ("outside", ~inside)):
+            r = part.loc[rows, ["BTC", name, given]].corr().to_numpy()
+            top = r[0, 1] - r[0, 2] * r[1, 2]
+            row[where] = float(top / math.sqrt((1.0 - r[0, 2] ** 2) * (1.0 - r[1, 2] ** 2)))
+        out[f"{name} given {given}"] = row
+    return out
+
+
+def quarters(returns: pd.DataFrame) -> dict[str, Any]:
+    """Rank correlation across quarters of the correlation with bitcoin and what might drive it."""
+    part = returns.loc["2020-04-01":"2026-06-30"]
+    period = pd.DatetimeIndex(part.index).to_period("Q")
+    relative = (part["XLK"] - part["SPY"]).groupby(period).sum().abs()
+    volatility = part["SPY"].groupby(period).std()
+    out: dict[str, Any] = {"quarters": int(period.nunique())}
+    for name in EQUITIES:
+        rho = pd.Series({key: rows["BTC"].corr(rows[name]) for key, rows in part.groupby(period)})
+        for label, other in (("size of the move of XLK against SPY", relative), ("volatility of SPY", volatility)):
+            found = stats.spearmanr(rho, other.loc[rho.index])
+            out[f"{name}, {label}"] = {"correlation": float(found.statistic), "pvalue": float(found.pvalue)}
+    return out
+
+
+def largest_moves(returns: pd.DataFrame) -> list[dict[str, Any]]:
+    """How often bitcoin goes the way of technology's largest weekly moves: against the market, and by itself."""
+    part = returns.loc[BREAK:PUBLISHED]
+    rows = []
+    for label, tech, market in (("XLK against SPY", "XLK", "SPY"), ("QQQ", "QQQ", None)):
+        for events in (10, 20, 40):
+            other = None if market is None else part[market]
+            test = move_concordance_test(part["BTC"], part[tech], other, events=events)
+            rows.append(
+                {
+                    "moves": label,
+                    "events": events,
+                    "agree": int(test.detail["agreements"]),
+                    "pvalue": test.pvalue,
+                    "coin p": float(stats.binom.sf(test.detail["agreements"] - 1, events, 0.5)),
+                }
+            )
+    return rows
+
+
+def always_positive(returns: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Share of sessions after the break with a positive 63-day correlation, and the lowest."""
+    out = {}
+    for name in EQUITIES:
+        rolling = returns["BTC"].rolling(63).corr(returns[name])
+        first = returns.loc[BREAK:].index[62]
+        kept = rolling.loc[first:PUBLISHED]
+        out[name] = {"positive": float((kept > 0).mean()), "lowest": float(kept.min())}
+    return out
 
 
 def peaks(returns: pd.DataFrame, equity: str, many: int = 5, window: int = 63) -> list[dict[str, Any]]:
@@ -350,34 +508,81 @@ def peaks(returns: pd.DataFrame, equity: str, many: int = 5, window: int = 63) -
     return rows
 
 
-def definitions(data: Data, returns: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Coverage, spells, overlap with the press list, and circularity of every definition on the tested window."""
-    index = pd.DatetimeIndex(returns.loc[BREAK:PUBLISHED].index)
-    dated = episodes_of(data)
+def definitions(returns: pd.DataFrame, dated: dict[str, ce.ReRating]) -> dict[str, Any]:
+    """Coverage, spells, agreement of every pair of definitions, and circularity, on the tested window."""
+    part = returns.loc[BREAK:PUBLISHED]
+    index = pd.DatetimeIndex(part.index)
+    table = ce.overlap_table(dated.values(), index)
+    names = {one.name: key for key, one in dated.items()}
+    rows = {names[str(name)]: clean(row) for name, row in table.definitions.to_dict(orient="index").items()}
+    pairs = [
+        {"first": names[first], "second": names[second], **clean(row)}
+        for (first, second), row in zip(table.to_frame().index, table.to_frame().to_dict(orient="records"), strict=True)
+    ]
+    circular = {}
+    for key, one in dated.items():
+        if one.by_data:
+            found = one.diagnose_circularity(part[["BTC", "PSCT", "XLK", "GLD"]])
+            circular[key] = {
+                "stated": found.stated,
+                "level": found.level,
+                "assets": {str(name): clean(row) for name, row in found.table.to_dict(orient="index").items()},
+            }
+    return {"sessions": table.sessions, "rows": rows, "pairs": pairs, "circularity": circular}
+
+
+def clean(row: Any) -> dict[str, Any]:
+    """JSON-able copy of a row; missing numbers are None."""
     out = {}
-    for name, one in dated.items():
-        out[name] = {
-            "name": one.name,
-            "coverage": one.coverage(index),
-            "spells": one.n_spells(index),
-            "jaccard with press": one.overlap(dated["press"], index)["jaccard"],
-            "kappa with press": one.overlap(dated["press"], index)["kappa"],
-            "circularity": one.circularity,
-        }
-    explained = dated["strength"].diagnose_circularity(returns.loc[BREAK:PUBLISHED, ["PSCT", "XLK", "GLD"]])
-    out["strength"]["explained by volatility and moves"] = explained["share"].to_dict()
+    for key, value in dict(row).items():
+        plain = value.item() if isinstance(value, np.generic) else value
+        out[str(key)] = None if isinstance(plain, float) and not math.isfinite(plain) else plain
     return out
 
 
-def descriptions(data: Data, years: pd.DataFrame, returns: pd.DataFrame) -> dict[str, Any]:
+def descriptions(years: pd.DataFrame, returns: pd.DataFrame, dated: dict[str, ce.ReRating]) -> dict[str, Any]:
     """Everything on the page that is not a verdict and not a table of its own."""
     return {
         "published": published_figures(returns),
         "years": permute_years(years),
         "index overlap": overlap_with_bitcoin(returns),
+        "rankings": rankings(returns),
+        "partials": partials(returns),
+        "quarters": quarters(returns),
+        "moves": largest_moves(returns),
+        "positive": always_positive(returns),
         "peaks": {equity: peaks(returns, equity) for equity in EQUITIES},
-        "definitions": definitions(data, returns),
+        "definitions": definitions(returns, dated),
         "close": returns.attrs["cryptoequity"]["close"],
+    }
+
+
+def beside(cell: Cell, verdict: ce.Verdict, out: Path) -> dict[str, Any]:
+    """What goes with the primary verdict and decides nothing: the whole curve, the battery, the dossier."""
+    began = time.perf_counter()
+    curve = ce.SpecificationCurve.fit(cell.plan, verdict.sample)
+    frame = curve.to_frame()
+    # the joint tests read the models and samples beside these rows too; the file holds what the page shows
+    kept = ["definition", "equity", "edges", "coin", "sample", "model", "estimate", "pvalue", "sessions"]
+    shown = frame[(frame["model"] == "correlation") | (frame["sample"] == "window")]
+    shown[kept].round(3).to_csv(out / "specifications.csv", index=False)
+    joint = {f"{family}, {name}": clean(row) for (family, name), row in curve.joint.iterrows()}
+    tests: dict[str, TestResult] = {name: ce.specification_test(curve, name) for name in ("median", "share", "maximum")}
+    found = battery(cell.plan, verdict.sample, verdict.main, cell.prices, np.random.SeedSequence(SEED))
+    halfway = time.perf_counter()
+    ce.write_report(verdict, HERE / "dossier" if out == OUT else out / "dossier", figures=("png",))
+    return {
+        "curve": {
+            "specifications": len(frame),
+            "rotations": len(curve.rotations),
+            "own": curve.own,
+            "joint": joint,
+            "pvalues": {name: clean({"p": test.pvalue})["p"] for name, test in tests.items()},
+            "failures": list(curve.failures),
+            "unconverged": curve.unconverged,
+        },
+        "battery": found.to_dict(),
+        "seconds": {"curve and battery": round(halfway - began, 1), "dossier": round(time.perf_counter() - halfway, 1)},
     }
 
 
@@ -435,36 +640,41 @@ def draw_null(records: dict[str, dict[str, Any]], out: Path) -> None:
     """Where the headline statistic falls among the draws of the null world, by definition."""
     import matplotlib.pyplot as plt
 
-    names = [name for name in ("PSCT.press", "PSCT.years", "PSCT.strength") if name in records]
+    wanted = (PRIMARY, "BTC.PSCT.years", "BTC.PSCT.strength")
+    names = [name for name in wanted if name in records and records[name]["statistic"] is not None]
+    if not names:
+        return
     figure, panels = plt.subplots(
-        1, len(names), figsize=(9, 2.7), sharex=True, sharey=True, layout="constrained", squeeze=False
+        1, len(names), figsize=(9, 2.7), sharex=True, sharey=False, layout="constrained", squeeze=False
     )
     for axes, name in zip(panels[0], names, strict=True):
         record = records[name]
         null = np.array([value for value in record["null"] if value is not None])
+        p = record["table"]["H2"]["pvalue"]
         axes.hist(null, bins=30, color="0.75")
         axes.axvline(np.quantile(null, 0.95), color="0.3", lw=1.0, ls=":")
         axes.axvline(record["statistic"], color="#b2182b", lw=1.6)
-        axes.set_title(f"{name}: p = {record['table']['H2']['pvalue']:.3f}", fontsize=10)
+        axes.set_title(f"{name}: p {'not defined' if p is None else f'= {p:.3f}'}", fontsize=10)
         axes.set_yticks([])
     figure.supxlabel("score contrast: null draws, their 95 % point (dotted), the data (red)", fontsize=9)
     _save(figure, out / "null.png")
 
 
 def draw_specifications(curve: pd.DataFrame, out: Path) -> None:
-    """The contrast under other definitions, edges and equities, sorted."""
+    """The contrast under other definitions, edges, coins and equities on the tested window, sorted."""
     import matplotlib.pyplot as plt
 
-    rows = curve.sort_values("estimate", ignore_index=True)
-    colors = dict(zip(rows["definition"].unique(), ("#b2182b", "#2166ac", "0.45", "#8c6d1f"), strict=False))
+    part = curve[(curve["sample"] == "window") & (curve["model"] == "correlation")].dropna(subset=["estimate"])
+    rows = part.sort_values("estimate", ignore_index=True)
     figure, axes = plt.subplots(figsize=(9, 3.0), layout="constrained")
-    for name, color in colors.items():
-        part = rows[rows["definition"] == name]
-        axes.scatter(part.index, part["estimate"], color=color, s=18, label=name)
+    shades = ("#b2182b", "#2166ac", "0.45", "#8c6d1f", "#5e3c99")
+    for name, color in zip(rows["definition"].unique(), shades, strict=False):
+        some = rows[rows["definition"] == name]
+        axes.scatter(some.index, some["estimate"], color=color, s=8, label=name)
     axes.axhline(0.0, color="0.4", lw=0.7)
     axes.set_xlabel("specification, sorted")
     axes.set_ylabel("inside minus outside")
-    axes.legend(frameon=False, loc="upper left")
+    axes.legend(frameon=False, loc="upper left", fontsize=8)
     _save(figure, out / "specifications.png")
 
 
@@ -480,54 +690,93 @@ def file_hashes(folder: Path = DATA) -> dict[str, str]:
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest()[:16] for name in FILES}
 
 
+def written(content: dict[str, Any]) -> str:
+    """JSON text, one line an entry, lists of numbers on one line."""
+    text = json.dumps(content, indent=1, allow_nan=False)
+    for record in content["cells"].values():  # the long lists only: thousands of lines otherwise
+        values = record["null"]
+        long = json.dumps(values, indent=1).replace("\n", "\n   ")
+        text = text.replace(long, json.dumps(values))
+    return text
+
+
 def main() -> None:
     """Compute what is asked for and write it."""
     import matplotlib
 
     matplotlib.use("Agg")
     parser = argparse.ArgumentParser(description="The re-rating claim on real prices.")
-    parser.add_argument("--draws", type=int, default=DRAWS)
+    parser.add_argument("--draws", type=int, help="of every cell; by default the plan's, and 199 around it")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", nargs="*", help="cells to recompute; the others are kept as they were written")
+    parser.add_argument("--store", type=Path, help="folder of finished draws: a run that was stopped goes on from them")
+    parser.add_argument("--list", action="store_true", help="name the cells and stop")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    file = options.out / "jpmorgan.json"
 
     data = read_data()
-    plans = cells(data, options.draws)
-    wanted = list(plans) if options.only is None else options.only
-    records = (
-        json.loads(file.read_text(encoding="utf-8"))["cells"] if options.only is not None and file.exists() else {}
-    )
+    dated = episodes_of(data)
+    plans = cells(data, options.draws, dated)
+    if options.list:
+        print("\n".join(f"{name} ({cell.plan.draws} draws)" for name, cell in plans.items()))
+        return
+    unknown = sorted(set(options.only or ()) - set(plans))
+    if unknown:
+        parser.error(f"there is no cell {unknown[0]!r}; --list names them")
+    options.out.mkdir(parents=True, exist_ok=True)
+    file = options.out / "jpmorgan.json"
+    registered = json.loads(REGISTRATION.read_text(encoding="utf-8"))
+    print(f"registered plan {registered['sha256']}, this plan {plans[PRIMARY].plan.sha256}", flush=True)
+    records: dict[str, dict[str, Any]] = {}
+    extra: dict[str, Any] = {}
+    if options.only is not None and file.exists():
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        records, extra = kept["cells"], kept["beside"]
     returns = session_returns(data)
     years = calendar_years(returns)
-    description = descriptions(data, years, returns)
-    for name in wanted:
+    description = descriptions(years, returns, dated)
+    for name in plans if options.only is None else options.only:
         cell = plans[name]
-        verdict = ce.test_claim(cell.prices, cell.plan, n_jobs=options.jobs)
-        records[name] = describe(verdict, cell.role)
-        print(f"{name}: {verdict.sentence}", flush=True)
-        if name == PRIMARY:
-            verdict.specifications.to_csv(options.out / "specifications.csv", index=False, float_format="%.6f")
+        whole = name == PRIMARY
+        changed = whole and cell.plan.sha256 != registered["sha256"] and options.draws is not None
+        began = time.perf_counter()
+        verdict = ce.test_claim(
+            cell.prices,
+            cell.plan,
+            n_jobs=options.jobs,
+            drivers=data.drivers if whole else None,
+            store=options.store,
+            registration=REGISTRATION if whole else None,
+            amendment=f"a trial with {options.draws} draws" if changed else None,
+        )
+        records[name] = describe(verdict, cell.role, time.perf_counter() - began)
+        print(f"{name}, {records[name]['seconds']:.0f} s: {verdict.sentence}", flush=True)
+        if whole:
+            extra = beside(cell, verdict, options.out)
+            print(f"beside it: {extra['seconds']}", flush=True)
         records = {key: records[key] for key in plans if key in records}
         content = {
             "data": {"sha256": file_hashes(), "rows": len(data.prices)},
             "primary": PRIMARY,
+            "registered": {key: registered[key] for key in ("sha256", "version", "time")},
             "break": BREAK,
             "published": PUBLISHED,
+            "basket": list(BASKET),
             "description": description,
+            "beside": extra,
+            "seconds": round(sum(record["seconds"] for record in records.values()), 1),
             "cells": records,
         }
-        file.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+        file.write_text(written(content) + "\n", encoding="utf-8")
     verdict_table(records).to_csv(options.out / "verdicts.csv", index=False, float_format="%.6f")
     years.to_csv(options.out / "calendar_years.csv", float_format="%.6f")
     windows(returns).to_csv(options.out / "windows.csv", float_format="%.6f")
-    synchrony(data).to_csv(options.out / "synchrony.csv", float_format="%.6f")
+    synchrony(data).to_csv(options.out / "synchrony.csv", index=False, float_format="%.6f")
     draw_path(returns, options.out)
     draw_years(years, options.out)
     draw_null(records, options.out)
-    draw_specifications(pd.read_csv(options.out / "specifications.csv"), options.out)
+    if (options.out / "specifications.csv").exists():
+        draw_specifications(pd.read_csv(options.out / "specifications.csv"), options.out)
 
 
 if __name__ == "__main__":
