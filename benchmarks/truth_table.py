@@ -31,7 +31,7 @@ import pandas as pd
 from scipy import optimize, stats
 
 import cryptoequity as ce
-from cryptoequity.claim import evidence
+from cryptoequity.claim import evidence, verdict
 from cryptoequity.claim.design import OneSample, Power
 from cryptoequity.claim.detectable import Detectable
 from cryptoequity.claim.hypotheses import VERDICTS
@@ -74,17 +74,33 @@ class Case:
 
 
 @dataclass(frozen=True, eq=False)
-class WithoutReach(OneSample):
-    """A sample whose smallest detectable effect is left unknown: no verdict depends on it."""
+class Bare(OneSample):
+    """A sample without what no verdict depends on: specification curve, naive and placement tests, perhaps the MDE.
+
+    All of these have seeds of their own or none, so every other number stays.
+    """
+
+    reach: bool = True
 
     def __call__(self, seed: np.random.SeedSequence) -> list[dict[str, Any]]:
-        """As `OneSample`; the simulation it skips has seeds of its own, so every other number stays."""
-        simulate = evidence.detectable_effect
-        evidence.detectable_effect = _unknown_reach
+        """As `OneSample`."""
+        kept = (evidence.detectable_effect, evidence._placement, verdict.specification_curve, verdict._naive)
+        if not self.reach:
+            evidence.detectable_effect = _unknown_reach
+        evidence._placement = _nothing
+        verdict.specification_curve = verdict._naive = _empty
         try:
             return super().__call__(seed)
         finally:
-            evidence.detectable_effect = simulate
+            evidence.detectable_effect, evidence._placement, verdict.specification_curve, verdict._naive = kept
+
+
+def _nothing(*_: Any, **__: Any) -> dict[str, Any]:
+    return {}
+
+
+def _empty(*_: Any, **__: Any) -> pd.DataFrame:
+    return pd.DataFrame()
 
 
 def _unknown_reach(*_: Any, **__: Any) -> Detectable:
@@ -182,9 +198,8 @@ def run_case(name: str, samples: int, draws: int, jobs: int, seed: int, path: Pa
     """Every sample of a world that is not on disk yet, and what all of them say."""
     case = CASES[name]
     plan, wanted = plan_of(case, draws), max(1, round(samples * case.share))
-    kind = OneSample if case.mde else WithoutReach
     code = code_hash()
-    task, key = kind(plan, case.world), key_of(plan, case.world, seed)
+    task, key = Bare(plan, case.world, reach=case.mde), key_of(plan, case.world, seed)
     # a sample's seed depends on its world and number, not on how many are drawn
     seeds = spawn(np.random.SeedSequence([seed, int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)]), wanted)
     done = {} if path is None else finished(path, key)
@@ -226,7 +241,7 @@ def rows_of(name: str, power: Power) -> list[dict[str, Any]]:
                 "samples": int(row["n"]),
                 "failed": len(power.failures),
                 "draws": power.plan.draws,
-                **{verdict: round(row[verdict] * row["n"]) for verdict in VERDICTS},
+                **{answer: round(row[answer] * row["n"]) for answer in VERDICTS},
                 "share supported": row["supported"],
                 "se": row["se"],
                 "rejects": row["rejects"],
