@@ -34,6 +34,7 @@ TABLES = (
     "placement",
     "definitions",
     "placebos",
+    "specifications",
     "timeline",
     "dcc",
     "margins",
@@ -87,15 +88,31 @@ def timeline(verdict):
     return dossier.fit_timeline(verdict)
 
 
+@pytest.fixture(scope="module")
+def curve(verdict):
+    return dossier.SpecificationCurve.fit(verdict.plan, verdict.sample)
+
+
+class Kept:
+    """What was fitted before."""
+
+    def __init__(self, fitted):
+        self.fitted = fitted
+
+    def fit(self, *data):
+        return self.fitted
+
+
 @pytest.fixture
-def cheap(verdict, timeline, monkeypatch):
+def cheap(verdict, timeline, curve, monkeypatch):
     """Pictures and fits are not the point: one picture for all, rendered once a format, and fits made before."""
     from cryptoequity import plots
 
     figure = plots.rerating(verdict.plan.episodes)
     bytes_of = {form: plots.render(figure, form) for form in plots.FORMATS}
-    monkeypatch.setattr(dossier, "_draw", lambda verdict, fit, timeline: dict.fromkeys(FIGURES, figure))
+    monkeypatch.setattr(dossier, "_draw", lambda *parts: dict.fromkeys(FIGURES, figure))
     monkeypatch.setattr(dossier, "fit_timeline", lambda verdict: timeline)
+    monkeypatch.setattr(dossier, "SpecificationCurve", Kept(curve))
     monkeypatch.setattr(plots, "render", lambda figure, form="png", **options: bytes_of[form])
 
 
@@ -288,7 +305,7 @@ def test_fits_that_fail_are_said_and_stop_nothing(verdict, tmp_path, monkeypatch
     assert found.breaks == "breaks could not be dated: no break fits into 7 rows"
     folder = tmp_path / "d"
 
-    def few(verdict, fit, timeline):
+    def few(verdict, fit, timeline, curve):
         shown = dossier.draw_timeline(verdict, timeline.path, timeline.regimes, timeline.breaks)
         titles = [ax.get_title(loc="left") for ax in shown.axes]
         assert titles[1:] == ["Regimes: not fitted", "Breaks: not fitted"]
@@ -338,13 +355,14 @@ def test_other_formats_and_none(verdict, tmp_path):
 
 @pytest.mark.parametrize("error", [RuntimeError("broken writer"), KeyboardInterrupt()])
 @pytest.mark.parametrize("stage", ["_draw", "_latex", "to_markdown", "to_html", "put_files"])
-def test_a_broken_writer_leaves_no_file(verdict, timeline, tmp_path, monkeypatch, stage, error):
+def test_a_broken_writer_leaves_no_file(verdict, timeline, curve, tmp_path, monkeypatch, stage, error):
     def broken(*args, **kwargs):
         raise error
 
     monkeypatch.setattr(dossier, "fit_timeline", lambda verdict: timeline)
+    monkeypatch.setattr(dossier, "SpecificationCurve", Kept(curve))
     if stage != "_draw":  # pictures are not the point here
-        monkeypatch.setattr(dossier, "_draw", lambda verdict, fit, timeline: {})
+        monkeypatch.setattr(dossier, "_draw", lambda *parts: {})
         monkeypatch.setattr(dossier, "_blocks", lambda *parts: [])
     monkeypatch.setattr(dossier, stage, broken)
     with pytest.raises(type(error)):

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..breaks.results import label
 from ..claim import Verdict
+from ..claim.specifications import SpecificationCurve
 from ..correlation import CorrelationFit
 from ..plots.forest import what_is_estimated
 from ..plots.placebos import placebo_contrasts
@@ -125,14 +126,19 @@ def price_words(verdict: Verdict) -> str:
     return f"Lines of the prices, {_span(index)}: {' and '.join(ends)}; episodes shaded."
 
 
-def curve_words(verdict: Verdict) -> str:
-    """Range of the estimates and how many p-values are small."""
-    frame = verdict.specifications
-    small = int((frame["pvalue"] <= verdict.plan.alpha).sum())
+def curve_words(curve: SpecificationCurve) -> str:
+    """Range of the estimates, how many p-values are small, and the joint p-values of fixed definitions."""
+    frame = curve.frame
+    small = int((frame["pvalue"] <= curve.alpha).sum())
+    own = "" if curve.own is None else f"; the plan's own has {frame['estimate'].iloc[curve.own]:+.2f}"
+    joint = ""
+    if "fixed" in curve.joint.index.get_level_values(0):
+        column = curve.joint.loc["fixed"]["pvalue"]
+        joint = f" Joint p-values: {', '.join(f'{name} {float(value):.3f}' for name, value in column.items())}."
     return (
         f"Sorted contrasts of {len(frame):,} specifications from {frame['estimate'].min():+.2f} to "
         f"{frame['estimate'].max():+.2f}, median {frame['estimate'].median():+.2f}; {small:,} have a shift p-value of "
-        f"at most {verdict.plan.alpha:g}."
+        f"at most {curve.alpha:g}{own}.{joint}"
     )
 
 

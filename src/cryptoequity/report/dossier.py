@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import plots
 from ..claim import Verdict
+from ..claim.specifications import SpecificationCurve
 from ..correlation import CorrelationFit
 from ..errors import SpecError, check_option
 from ..plots.claims import null_panels
@@ -33,6 +34,7 @@ _TABLES = (
     "placement",
     "definitions",
     "placebos",
+    "specifications",
     "timeline",
     "dcc",
     "margins",
@@ -116,19 +118,22 @@ def write_report(verdict: Verdict, folder: str | Path, *, figures: Sequence[str]
     check_folder(folder)
     fit = verdict.dcc()
     timeline = fit_timeline(verdict)
+    # the rotations are the plan's own: this is the verdict's curve again, with its joint law
+    curve = None if verdict.specifications.empty else SpecificationCurve.fit(verdict.plan, verdict.sample)
     paragraphs = methods(verdict, timeline)
-    fits = (one.cite() for one in (timeline.regimes, timeline.breaks) if not isinstance(one, str))
+    cited = (timeline.regimes, timeline.breaks, curve)
+    fits = (one.cite() for one in cited if one is not None and not isinstance(one, str))
     bib = references(verdict, paragraphs, *fits)
-    drawn = _draw(verdict, fit, timeline)
+    drawn = _draw(verdict, fit, timeline, curve)
     pictures = {name: plots.render(figure, "png") for name, figure in drawn.items()}
     files: dict[str, bytes] = {}
     for form in figures:
         for name, figure in drawn.items():
             files[f"figures/{name}.{form}"] = pictures[name] if form == "png" else plots.render(figure, form)
-    latex = _latex(verdict, fit, timeline)
+    latex = _latex(verdict, fit, timeline, curve)
     for name, text in latex.items():
         files[f"tables/{name}.tex"] = text.encode()
-    blocks = _blocks(verdict, fit, drawn, timeline, tuple(map(to_plain, paragraphs)), bib)
+    blocks = _blocks(verdict, fit, drawn, timeline, curve, tuple(map(to_plain, paragraphs)), bib)
     title = f"{verdict.plan.crypto} and {verdict.plan.equity}: the re-rating claim"
     paths = {name: f"figures/{name}.{form}" for form in reversed(list(figures)) for name in drawn}
     captions = {block.name: block.caption for block in blocks if isinstance(block, Picture)}
@@ -144,7 +149,9 @@ def write_report(verdict: Verdict, folder: str | Path, *, figures: Sequence[str]
     return put_files(folder, files, stale=OWN_FILES)
 
 
-def _draw(verdict: Verdict, fit: CorrelationFit, timeline: Timeline) -> dict[str, Any]:
+def _draw(
+    verdict: Verdict, fit: CorrelationFit, timeline: Timeline, curve: SpecificationCurve | None
+) -> dict[str, Any]:
     drawn = {
         "forest": forest(verdict),
         "timeline": draw_timeline(verdict, timeline.path, timeline.regimes, timeline.breaks),
@@ -157,12 +164,14 @@ def _draw(verdict: Verdict, fit: CorrelationFit, timeline: Timeline) -> dict[str
         drawn["correlation-full"] = plots.pair_path(verdict, timeline.path)
     if verdict.plan.placebos:
         drawn["placebos"] = placebos(verdict)
-    if not verdict.specifications.empty:
-        drawn["specifications"] = plots.specification_curve(verdict)
+    if curve is not None:
+        drawn["specifications"] = plots.specification_curve(curve)
     return drawn
 
 
-def _latex(verdict: Verdict, fit: CorrelationFit, timeline: Timeline) -> dict[str, str]:
+def _latex(
+    verdict: Verdict, fit: CorrelationFit, timeline: Timeline, curve: SpecificationCurve | None
+) -> dict[str, str]:
     content: dict[str, list[Table]] = {
         "verdict": [tables.verdict_table(verdict)],
         "reasons": [tables.reasons_table(verdict)],
@@ -171,6 +180,7 @@ def _latex(verdict: Verdict, fit: CorrelationFit, timeline: Timeline) -> dict[st
         "placement": [tables.placement_table(verdict)],
         "definitions": [tables.definitions_table(verdict)],
         "placebos": [tables.placebo_table(verdict)] if verdict.plan.placebos else [],
+        "specifications": [] if curve is None else [curve.summary(), tables.specification_table(verdict)],
         "timeline": [timeline_table(timeline)],
         "dcc": [fit.summary()],
         "margins": tables.margin_tables(fit),
@@ -190,6 +200,7 @@ def _blocks(
     fit: CorrelationFit,
     drawn: dict[str, Any],
     timeline: Timeline,
+    curve: SpecificationCurve | None,
     paragraphs: Sequence[str],
     bib: str,
 ) -> list[Block]:
@@ -267,15 +278,17 @@ def _blocks(
     out += [Heading("Other definitions"), tables.definitions_table(verdict)]
     overlap = tables.overlap_table(verdict)
     out += [overlap] if overlap is not None else []
-    if "specifications" in drawn:
-        out.append(
+    if curve is not None:
+        out += [
             Picture(
                 "specifications",
-                "Every definition, edge and equity; filled points have a shift p-value at most the level.",
-                alternatives.curve_words(verdict),
-            )
-        )
-        out.append(tables.specification_table(verdict))
+                "The contrast under every choice that could have been made, sorted, with the choices marked below; "
+                "filled points have a shift p-value at most the level, the diamond is the plan's own.",
+                alternatives.curve_words(curve),
+            ),
+            curve.summary(),
+            tables.specification_table(verdict),
+        ]
     out.append(tables.spells_table(verdict))
     out += [Heading("Methods"), *map(Paragraph, paragraphs)]
     out += [Heading("Evidence in detail"), tables.evidence_table(verdict)]

@@ -145,7 +145,10 @@ def _others(verdict: Verdict) -> str:
         out.append(f"Not testable: {'; '.join(untold)}.")
     curve = verdict.specifications
     if not curve.empty:
-        out.append(f"A specification curve shows {len(curve):,} choices [@simonsohn2020].")
+        out.append(
+            f"A specification curve shows {len(curve):,} choices, tested together under common rotations of the "
+            "episodes [@simonsohn2020; @romanowolf2005]."
+        )
     return " ".join(out)
 
 
