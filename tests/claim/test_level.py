@@ -15,7 +15,7 @@ from claim.worlds import NAMES, SPECS, THETA, fitted, prices_of, sample
 from cryptoequity.claim.headline import prepare
 from cryptoequity.claim.level import Level, LevelWorld, find_break, level_contrast, level_draws
 from cryptoequity.claim.statistics import correlation
-from cryptoequity.claim.world import residuals
+from cryptoequity.claim.world import DRAW_TOL, residuals
 from cryptoequity.errors import DataError
 from cryptoequity.estimation.parallel import spawn
 from cryptoequity.kernels.dcc import dcc_simulate
@@ -147,7 +147,7 @@ def test_a_draw_is_the_world_measured_again(world):
     task = LevelWorld(world, ((0, 1), (0, 2), (0, 1)), (None, late, ~late), nobs, with_break=True)
     seed = spawn(1, 1)[0]
     returns = world.draw(np.random.default_rng(seed), nobs)
-    x, y, w = (residuals(world.specs[i], returns[:, i], world.optima[i], tol=1e-5)[0] for i in range(3))
+    x, y, w = (residuals(world.specs[i], returns[:, i], world.optima[i], tol=DRAW_TOL)[0] for i in range(3))
     expected = [
         correlation(x, y),
         correlation(x[late], w[late]),
@@ -189,7 +189,7 @@ def test_a_basket_is_the_mean_of_its_residuals(world):
     task = LevelWorld(world, pairs, (None,) * 3, 400, basket=(2, 3), with_break=True)
     seed = spawn(6, 1)[0]
     returns = world.draw(np.random.default_rng(seed), 400)
-    z = [residuals(world.specs[i], returns[:, i], world.optima[i], tol=1e-5)[0] for i in range(4)]
+    z = [residuals(world.specs[i], returns[:, i], world.optima[i], tol=DRAW_TOL)[0] for i in range(4)]
     expected = [correlation(z[i], z[j]) for i, j in pairs]
     expected += [correlation((z[2] + z[3]) / 2.0, z[1]), find_break(z[0] * z[1]).statistic]
     assert_allclose(task(seed), expected, rtol=1e-12)

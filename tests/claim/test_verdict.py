@@ -263,7 +263,11 @@ def test_columns_the_plan_does_not_name_do_not_matter(bare):
 
 def test_a_bare_plan_tests_the_peak_and_explains_the_rest(bare):
     reasons = bare.table["reason"][bare.table["verdict"] == "not testable"].to_dict()
-    assert set(reasons) == {"H1", "H4", "H5", "H6", "H10", "H11"}
+    assert set(reasons) >= {"H1", "H2x", "H4", "H5", "H6", "H8", "H9", "H10", "H11"}
+    assert set(reasons) <= {"H2p", "H1", "H2x", "H4", "H5", "H6", "H8", "H9", "H10", "H11"}
+    assert "names no tech column" in reasons["H2x"]
+    assert reasons["H8"] == "the plan names no tech column."
+    assert "no driver was given" in reasons["H9"]
     assert reasons["H1"] == "the plan has no break date, so there is no level before and after to compare."
     assert reasons["H4"] == "the plan names no market."
     assert reasons["H5"] == "the plan names no large-cap technology column."
