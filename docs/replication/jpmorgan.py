@@ -432,6 +432,19 @@ def rankings(returns: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
+def coin_gaps(data: Data, equity: str = "PSCT") -> dict[str, dict[str, Any]]:
+    """Correlation of bitcoin's returns with the equity minus that of every other coin, on the coin's own sessions."""
+    names = [name for name in data.prices.columns if name in (*BASKET, "SOL", "BASKET")]
+    out = {}
+    for name in names:
+        three = data.prices[["BTC", name, equity]]
+        part = ce.to_returns(three, equities=[equity], sessions=equity, span="common").loc[BREAK:PUBLISHED]
+        table = part.corr()
+        value = float(table.loc["BTC", equity] - table.loc[name, equity])
+        out[name] = {"gap": value, **dates(part)}
+    return out
+
+
 def partials(returns: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Correlation with bitcoin given the market, or given technology: after the break, inside and outside."""
     part = returns.loc[BREAK:PUBLISHED]
@@ -540,13 +553,16 @@ def clean(row: Any) -> dict[str, Any]:
     return out
 
 
-def descriptions(years: pd.DataFrame, returns: pd.DataFrame, dated: dict[str, ce.ReRating]) -> dict[str, Any]:
+def descriptions(
+    data: Data, years: pd.DataFrame, returns: pd.DataFrame, dated: dict[str, ce.ReRating]
+) -> dict[str, Any]:
     """Everything on the page that is not a verdict and not a table of its own."""
     return {
         "published": published_figures(returns),
         "years": permute_years(years),
         "index overlap": overlap_with_bitcoin(returns),
         "rankings": rankings(returns),
+        "coins": coin_gaps(data),
         "partials": partials(returns),
         "quarters": quarters(returns),
         "moves": largest_moves(returns),
@@ -691,13 +707,25 @@ def file_hashes(folder: Path = DATA) -> dict[str, str]:
 
 
 def written(content: dict[str, Any]) -> str:
-    """JSON text, one line an entry, lists of numbers on one line."""
-    text = json.dumps(content, indent=1, allow_nan=False)
-    for record in content["cells"].values():  # the long lists only: thousands of lines otherwise
-        values = record["null"]
-        long = json.dumps(values, indent=1).replace("\n", "\n   ")
-        text = text.replace(long, json.dumps(values))
-    return text
+    """JSON text, one line a cell's part, numbers to ten significant digits: what is asked of them is fewer."""
+
+    def short(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: short(one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [short(one) for one in value]
+        return float(f"{value:.10g}") if isinstance(value, float) else value
+
+    def lines(part: dict[str, Any], depth: int, deepest: int) -> str:
+        pad = " " * (depth + 1)
+        rows = []
+        for key, value in part.items():
+            nested = isinstance(value, dict) and value and depth < deepest
+            text = lines(value, depth + 1, deepest) if nested else json.dumps(value, allow_nan=False)
+            rows.append(f"{pad}{json.dumps(key)}: {text}")
+        return "{\n" + ",\n".join(rows) + "\n" + " " * depth + "}"
+
+    return lines(short(content), 0, 2) + "\n"
 
 
 def main() -> None:
@@ -734,7 +762,7 @@ def main() -> None:
         records, extra = kept["cells"], kept["beside"]
     returns = session_returns(data)
     years = calendar_years(returns)
-    description = descriptions(years, returns, dated)
+    description = descriptions(data, years, returns, dated)
     for name in plans if options.only is None else options.only:
         cell = plans[name]
         whole = name == PRIMARY
@@ -767,7 +795,7 @@ def main() -> None:
             "seconds": round(sum(record["seconds"] for record in records.values()), 1),
             "cells": records,
         }
-        file.write_text(written(content) + "\n", encoding="utf-8")
+        file.write_text(written(content), encoding="utf-8")
     verdict_table(records).to_csv(options.out / "verdicts.csv", index=False, float_format="%.6f")
     years.to_csv(options.out / "calendar_years.csv", float_format="%.6f")
     windows(returns).to_csv(options.out / "windows.csv", float_format="%.6f")
