@@ -47,7 +47,9 @@ def timeline(verdict: Verdict, path: CorrelationFit, regimes: RSDCFit | str, bre
         shade(ax, plan.episodes, index)
         if verdict.sample.break_date is not None:
             when = verdict.sample.break_date
-            ax.axvline(when, color=COLORS["black"], lw=0.9, ls="--", label="break of the plan" if ax is upper else None)
+            ax.axvline(
+                when, color=COLORS["black"], lw=0.9, ls="--", label="break of the level" if ax is upper else None
+            )
     upper.plot(index.to_numpy(), line.to_numpy(), color=COLORS["blue"], lw=0.9, label=f"correlation, {path.spec.name}")
     upper.axhline(0.0, color=COLORS["black"], lw=0.5)
     upper.set_ylabel("correlation")

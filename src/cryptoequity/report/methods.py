@@ -99,15 +99,13 @@ def _peak(verdict: Verdict) -> str:
     ]
     if main.undated:
         out.append(f"In {main.undated} draws the rule found no episodes; they have no contrast.")
-    keys = ["harris2020"] if any("shift" in name for name in verdict.placement) else []
-    keys += ["lazarus2018"] if any("cosine" in name for name in verdict.placement) else []
-    if verdict.placement:
-        out.append(
-            "Beside it stand tests that move the episodes and leave the data where they are, and a t-test with "
-            f"equal-weighted cosines {_mark(*keys)}."
-            if len(keys) == 2
-            else f"Beside it stand tests that move the episodes and leave the data where they are {_mark(*keys)}."
-        )
+    beside = []
+    if any("shift" in name for name in verdict.placement):
+        beside.append("tests that move the episodes and leave the data where they are [@harris2020]")
+    if any("cosine" in name for name in verdict.placement):
+        beside.append("a t-test with equal-weighted cosines [@lazarus2018]")
+    if beside:
+        out.append(f"Beside it stand {' and '.join(beside)}.")
     one = verdict.detectable
     if math.isnan(one.effect):
         out.append(f"No effect that keeps the path a correlation is found with {one.power:.0%} power.")
