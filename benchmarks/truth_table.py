@@ -34,7 +34,7 @@ import cryptoequity as ce
 from cryptoequity.claim import evidence, verdict
 from cryptoequity.claim.design import OneSample, Power
 from cryptoequity.claim.detectable import Detectable
-from cryptoequity.claim.hypotheses import VERDICTS
+from cryptoequity.claim.hypotheses import VERDICTS, Evidence, not_testable
 from cryptoequity.claim.worlds import World
 from cryptoequity.estimation.parallel import map_draws, spawn
 
@@ -43,6 +43,7 @@ BREAK = "2020-03-23"
 PRESS = ce.ReRating.press()
 # the tested window alone: no break to look at, and half the cost of the margins
 AFTER: dict[str, Any] = {"start": BREAK, "break_date": None, "market": "MARKET"}
+ALONE: dict[str, Any] = {"start": BREAK, "break_date": None}
 WHOLE: dict[str, Any] = {"break_date": BREAK, "market": "MARKET"}
 EVERYTHING: dict[str, Any] = {
     **WHOLE,
@@ -57,7 +58,7 @@ class Case:
     """A world and the plan asked in it.
 
     ``share`` of the samples, fewer where less is at stake; ``dated`` by relative strength;
-    ``mde`` where the smallest detectable effect is simulated, which costs as much as the rest and enters no verdict.
+    ``movement`` where H0m is asked too; ``mde`` where the smallest detectable effect is simulated, which costs as much as the rest and enters no verdict.
     """
 
     world: World
@@ -65,6 +66,7 @@ class Case:
     share: float = 1.0
     dated: bool = False
     mde: bool = False
+    movement: bool = False
 
     @property
     def cost(self) -> float:
@@ -81,10 +83,14 @@ class Bare(OneSample):
     """
 
     reach: bool = True
+    movement: bool = True
 
     def __call__(self, seed: np.random.SeedSequence) -> list[dict[str, Any]]:
         """As `OneSample`."""
         kept = (evidence.detectable_effect, evidence._placement, verdict.specification_curve, verdict._naive)
+        moving = (evidence.Constancy, evidence.varies)
+        if not self.movement:
+            evidence.Constancy, evidence.varies = _NoStatistics, _not_asked
         if not self.reach:
             evidence.detectable_effect = _unknown_reach
         evidence._placement = _nothing
@@ -93,6 +99,24 @@ class Bare(OneSample):
             return super().__call__(seed)
         finally:
             evidence.detectable_effect, evidence._placement, verdict.specification_curve, verdict._naive = kept
+            evidence.Constancy, evidence.varies = moving
+
+
+class _NoStatistics:
+    """An extra of the pipeline without statistics."""
+
+    names: tuple[str, ...] = ()
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __call__(self, *_: Any) -> dict[str, float]:
+        """Nothing."""
+        return {}
+
+
+def _not_asked(*_: Any, **__: Any) -> Evidence:
+    return not_testable("H0m", "not asked in this world.")
 
 
 def _nothing(*_: Any, **__: Any) -> dict[str, Any]:
@@ -118,25 +142,25 @@ WANDER = World.persistent(0.02, 0.97)
 CASES: dict[str, Case] = {
     "step": Case(World.step(), WHOLE),
     "volatility": Case(World.step() + World.volatility(2.0)),
-    "wandering": Case(WANDER, EVERYTHING),
+    "sell-offs": Case(World.step() + World.peaks(0.30, "down"), ALONE),
+    "crashes": Case(World.step() + World.crashes(8, 4.0), {**ALONE, "tech": "TECH"}),
+    "unrelated peaks": Case(World.step() + World.unrelated(0.30), ALONE),
     "index holdings in episodes": Case(
         World.step() + World.contamination(0.05, "episodes"),
-        {**AFTER, "large": "LARGE_TECH", "holders": ("HOLDER",)},
+        {**ALONE, "large": "LARGE_TECH", "holders": ("HOLDER",)},
     ),
-    "volatility clusters, dated": Case(World.step() + World.clusters(2.0, 60), {**AFTER, "tech": "TECH"}, dated=True),
+    "peaks .25": Case(World.step() + World.peaks(0.25), {**AFTER, "tech": "TECH"}, mde=True, movement=True),
     "market": Case(World.step() + World.market(0.35)),
-    "peaks .25": Case(World.step() + World.peaks(0.25), {**AFTER, "tech": "TECH"}, mde=True),
-    "sell-offs": Case(World.step() + World.peaks(0.30, "down")),
-    "step, estimated": Case(World.step(), {**WHOLE, "break_date": "estimate"}),
-    "crashes": Case(World.step() + World.crashes(8, 4.0), {**AFTER, "tech": "TECH"}),
+    "volatility clusters, dated": Case(World.step() + World.clusters(2.0, 60), {**AFTER, "tech": "TECH"}, dated=True),
     "small and coin": Case(
         World.step() + World.small(0.10) + World.altcoins(0.10),
-        {**AFTER, "large": "LARGE_TECH", "altcoins": ("ALTCOIN",)},
+        {**ALONE, "large": "LARGE_TECH", "altcoins": ("ALTCOIN",)},
     ),
-    "unrelated peaks": Case(World.step() + World.unrelated(0.30)),
+    "wandering": Case(WANDER, {**WHOLE, "large": "LARGE_TECH", "placebos": ("GOLD",)}, movement=True),
+    "step, estimated": Case(World.step(), {**WHOLE, "break_date": "estimate"}),
     "index holdings": Case(
         World.step() + World.contamination(0.05),
-        {**AFTER, "large": "LARGE_TECH", "holders": ("HOLDER",)},
+        {**ALONE, "large": "LARGE_TECH", "holders": ("HOLDER",)},
     ),
     "dose, dated": Case(World.step() + World.dose(0.15), {**AFTER, "tech": "TECH"}, dated=True, share=0.5),
     "peaks .35": Case(World.step() + World.peaks(0.35), mde=True, share=0.5),
@@ -146,7 +170,7 @@ CASES: dict[str, Case] = {
     ),
     "wandering, dated": Case(WANDER, {**AFTER, "tech": "TECH"}, share=0.5, dated=True),
     "wandering, fat tails": Case(WANDER + World.fat_tails(4.0), share=0.5),
-    "nothing": Case(World.nothing(), EVERYTHING, share=0.5),
+    "nothing": Case(World.nothing(), EVERYTHING, share=0.5, movement=True),
     "coin leads": Case(World.step() + World.leads(0.20), share=0.5),
     "late closes": Case(World.step() + World.closes(8.0), share=0.5),
     "trend": Case(World.trend(), WHOLE, share=0.5),
@@ -199,7 +223,7 @@ def run_case(name: str, samples: int, draws: int, jobs: int, seed: int, path: Pa
     case = CASES[name]
     plan, wanted = plan_of(case, draws), max(1, round(samples * case.share))
     code = code_hash()
-    task, key = Bare(plan, case.world, reach=case.mde), key_of(plan, case.world, seed)
+    task, key = Bare(plan, case.world, reach=case.mde, movement=case.movement), key_of(plan, case.world, seed)
     # a sample's seed depends on its world and number, not on how many are drawn
     seeds = spawn(np.random.SeedSequence([seed, int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)]), wanted)
     done = {} if path is None else finished(path, key)
