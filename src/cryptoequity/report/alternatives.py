@@ -110,7 +110,9 @@ def placebo_words(verdict: Verdict) -> str:
     parts = []
     for asset, row in placebo_contrasts(verdict).iterrows():
         between = "" if math.isnan(row["lower"]) else f" ({row['lower']:+.2f} to {row['upper']:+.2f})"
-        parts.append(f"{asset!s} {row['estimate']:+.2f}{between}, p = {row['pvalue']:.3f}")
+        p = "not defined" if math.isnan(row["pvalue"]) else f"{row['pvalue']:.3f}"
+        estimate = "no contrast" if math.isnan(row["estimate"]) else f"{row['estimate']:+.2f}"
+        parts.append(f"{asset!s} {estimate}{between}, p = {p}")
     return (
         f"Contrasts of the correlation with {verdict.plan.crypto}, inside minus outside, with 95 % intervals; the "
         f"tested equity first: {'; '.join(parts)}."
