@@ -57,8 +57,8 @@ EVERYTHING: dict[str, Any] = {
 class Case:
     """A world and the plan asked in it.
 
-    ``share`` of the samples, fewer where less is at stake; ``dated`` by relative strength; ``movement`` where H0m is asked
-    too; ``mde`` where the smallest detectable effect is simulated, which costs as much as the rest and enters no verdict.
+    ``share`` of the samples, fewer where less is at stake; ``dated`` by relative strength; ``movement`` where H0m is
+    asked too; ``mde`` where the smallest detectable effect is simulated, which enters no verdict.
     """
 
     world: World
