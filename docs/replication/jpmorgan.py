@@ -792,6 +792,7 @@ def main() -> None:
             "basket": list(BASKET),
             "description": description,
             "beside": extra,
+            "jobs": options.jobs,
             "seconds": round(sum(record["seconds"] for record in records.values()), 1),
             "cells": records,
         }
