@@ -7,23 +7,39 @@ the figure. Colors are told apart by color-blind readers and in print, and the t
 
 from .breaks import breaks, explosive, fluctuation, interdependence, monitoring, phases, segments
 from .canvas import FORMATS, render
-from .claims import hypotheses, null_distribution, specification_curve
+from .claims import hypotheses, null_distribution, null_panels, specification_curve
 from .correlations import correlation_paths, hedge_path, news_impact_surface, risk_backtest
+from .dependence import (
+    connectedness_path,
+    connectedness_table,
+    cross_day,
+    exceedance_curve,
+    overlap_matrix,
+    tail_coefficients,
+)
 from .dispatch import draw
 from .episodes import prices_and_relative_strength, rerating
+from .forest import forest
 from .paths import correlation_path, margin, volatilities
+from .placebos import placebos
 from .regimes import regime_correlation, regime_odds, regime_overview, regime_probabilities
+from .timeline import timeline
 from .transitions import transition, transition_curve, transition_path
 from .verdict import overview, pair_path
 
 __all__ = [
     "FORMATS",
     "breaks",
+    "connectedness_path",
+    "connectedness_table",
     "correlation_path",
     "correlation_paths",
+    "cross_day",
     "draw",
+    "exceedance_curve",
     "explosive",
     "fluctuation",
+    "forest",
     "hedge_path",
     "hypotheses",
     "interdependence",
@@ -31,9 +47,12 @@ __all__ = [
     "monitoring",
     "news_impact_surface",
     "null_distribution",
+    "null_panels",
+    "overlap_matrix",
     "overview",
     "pair_path",
     "phases",
+    "placebos",
     "prices_and_relative_strength",
     "regime_correlation",
     "regime_odds",
@@ -44,6 +63,8 @@ __all__ = [
     "risk_backtest",
     "segments",
     "specification_curve",
+    "tail_coefficients",
+    "timeline",
     "transition",
     "transition_curve",
     "transition_path",
