@@ -101,6 +101,17 @@ def test_a_link_that_goes_with_the_holders_is_mechanical():
     assert frame.at["H3", "verdict"] == frame.at["H4", "verdict"] == "mechanical"
 
 
+def test_unknown_membership_leaves_the_link_open():
+    unknown = {"net of holders": math.nan, "net of holders pvalue": math.nan, "net of holders, why not": "too young."}
+    frame = table(H2=one("H2", **unknown))
+    assert frame.at["H3", "verdict"] == frame.at["H4", "verdict"] == "inconclusive"
+
+
+def test_six_times_the_smallest_pvalue_of_119_draws_is_the_level():
+    frame = weigh({key: one(key, 1 / 120) for key in ("H1", "H2", "H3", "H4", "H5", "H6", "H7")}, PLAN)
+    assert (frame["pvalue_adjusted"] <= 0.05).all()
+
+
 @pytest.mark.parametrize("name", ["bound pvalue", "partial pvalue"])
 def test_the_later_sample_has_the_same_qualifications(name):
     assert table(H11=one("H11", **{name: 0.01})).at["H11", "verdict"] == "supported"

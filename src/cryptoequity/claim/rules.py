@@ -40,7 +40,8 @@ def holm_adjusted(evidence: Mapping[str, Evidence]) -> dict[str, float]:
     family = [key for key in FAMILY if key in evidence and not math.isnan(evidence[key].pvalue)]
     if family:
         values = multipletests([evidence[key].pvalue for key in family], method="holm")[1]
-        adjusted.update(dict(zip(family, map(float, values), strict=True)))
+        # six times 1/120 is .05: a last bit must not decide
+        adjusted.update({key: round(float(value), 12) for key, value in zip(family, values, strict=True)})
     return adjusted
 
 
@@ -93,7 +94,9 @@ def _lean(
         return verdict, reason
     text = reason.rstrip(".")
     net = evidence["H2"].detail.get("net of holders pvalue") if "H2" in evidence else None
-    if key in ("H3", "H4") and net is not None and not net <= plan.alpha:
+    if key in ("H3", "H4") and net is not None and math.isnan(net):
+        return "inconclusive", f"{text}; but index membership cannot be excluded, see H2."
+    if key in ("H3", "H4") and net is not None and net > plan.alpha:
         return "mechanical", f"{text}; but net of the stocks that hold crypto no peak can be shown, see H2."
     if key == "H4":
         link = evidence["H3"]
