@@ -344,7 +344,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20261123)
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
     parser.add_argument("--list", action="store_true", help="say what there is and what it costs")
-    parser.add_argument("--quick", action="store_true", help="2 samples of 19 draws in four worlds, or those named; nothing written")
+    parser.add_argument("--quick", action="store_true", help="2 samples, 19 draws, of four worlds or those named")
     options = parser.parse_args()
     if options.list:
         total = 0.0
