@@ -313,6 +313,14 @@ def test_what_is_made_from_dated_episodes_has_no_recipe(prices):
     assert recipe_of(moved) is recipe_of(made.redate(prices["SMALL"], prices["MARKET"])) is None
 
 
+def test_options_of_a_recipe_are_pairs_or_a_mapping():
+    pairs = Recipe("relative-strength", "TECH", "MARKET", (("horizon", 63), ("quantile", 0.8)))
+    assert Recipe("relative-strength", "TECH", "MARKET", {"quantile": 0.8, "horizon": 63}) == pairs
+    assert isinstance(pairs.options, tuple)
+    with pytest.raises(ce.SpecError, match="the option='horizn'"):
+        Recipe("relative-strength", "TECH", "MARKET", {"horizn": 63})
+
+
 def test_every_rule_of_the_library_has_recipes():
     assert {"relative-strength", "valuation"} <= set(rules())
 
@@ -546,6 +554,8 @@ def test_parts_that_must_differ(options):
         ({"rng": None}, "rng=None"),
         ({"start": "yesterday"}, "start='yesterday' is not a date"),
         ({"end": ""}, "end='' is not a date"),
+        ({"break_date": "01.06.2020"}, "break_date='01.06.2020': is the day or the month first"),
+        ({"published": "1-6-2020"}, "published='1-6-2020': is the day or the month first"),
         ({"end": 2024}, "end=2024 is not a date"),
         ({"published": "2024-13-01"}, "published='2024-13-01'"),
         ({"published": "2024-01-01T12:00"}, "without a clock time or zone"),

@@ -790,6 +790,8 @@ def test_calendar_lengths_are_whole_days(length):
         ),
         ([("2020-01-01", "2020-02-01", 2)], "sign 2"),
         ([("2020-01-01", "soon")], "'soon', which is not a date"),
+        ([("01.05.2020", "01.06.2020")], "spell 0: start is '01.05.2020': is the day or the month first"),
+        ([("2020-01-01", "5/6/20")], "is the day or the month first"),
         ([("2020-01-01", None)], "missing"),
         ([("2020-01-01", "2020-02-01 16:00")], "whole days"),
         ([("2020-01-01", pd.Timestamp("2020-02-01", tz="UTC"))], "time zone"),

@@ -22,6 +22,7 @@ from ..volatility.garch import spec_from_dict
 from .dating import whole_days
 from .recipes import episodes_record, from_record, identity, read_episodes, recipe_of, to_record
 from .rerating import ReRating
+from .spells import ambiguous
 from .toml import toml_text
 
 __all__ = ["Plan"]
@@ -381,6 +382,8 @@ def _check_number(name: str, value: object, upper: float, what: str) -> None:
 
 def _date(name: str, value: object) -> str:
     """Return a date as 2020-03-16, the one way a plan writes it."""
+    if ambiguous(value):
+        raise SpecError(f"{name}={value!r}: is the day or the month first? Write it as 2020-03-16.")
     if isinstance(value, str | dt.date | np.datetime64):
         try:
             stamp = pd.Timestamp(value)

@@ -40,14 +40,15 @@ class Recipe:
     ----------
     rule : "relative-strength", "valuation" or another constructor ``ReRating.from_…``.
     tech, market : columns of the prices, for "valuation" of the multiples; market None where the rule needs none.
-    options : further arguments of the constructor, by name; those left out are filled in with their defaults.
+    options : further arguments of the constructor by name, a mapping or pairs; kept as pairs, those left out with their
+        defaults.
     prices : for "valuation": the columns of the prices behind the two multiples, or None.
     """
 
     rule: str
     tech: str
     market: str | None = None
-    options: tuple[tuple[str, Choice], ...] = ()
+    options: tuple[tuple[str, Choice], ...] | Mapping[str, Choice] = ()
     prices: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
@@ -70,7 +71,9 @@ class Recipe:
             object.__setattr__(self, "prices", pair)
         # defaults are written out: a later library with another default would date otherwise, and the hash must say so
         filled = {name: one.default for name, one in arguments.items() if name not in ("tech", "market", "prices")}
-        for name, value in self.options:
+        # a mapping is what one writes first
+        given = self.options.items() if isinstance(self.options, Mapping) else self.options
+        for name, value in given:
             check_option(f"rule {self.rule!r}: the option", name, sorted(filled))
             filled[name] = value
         object.__setattr__(self, "options", tuple(sorted((name, frozen(value)) for name, value in filled.items())))
@@ -116,7 +119,8 @@ class Recipe:
             out["market"] = self.market
         if self.prices is not None:
             out["prices"] = list(self.prices)
-        out.update({name: json.loads(json.dumps(value)) for name, value in self.options})
+        options: dict[str, Any] = dict(self.options)
+        out.update({name: json.loads(json.dumps(value)) for name, value in options.items()})
         return out
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -26,6 +27,9 @@ __all__ = [
 
 Days = NDArray[np.datetime64]  # datetime64[D], (T,)
 
+# 01.06.2020 and 1/6/20: pandas takes the month first where it can, and the day first where it must
+_AMBIGUOUS = re.compile(r"\s*\d{1,2}\s*[./\-\s]\s*\d{1,2}\s*[./\-\s]\s*\d{2,4}\b")
+
 
 class Spell(NamedTuple):
     """One episode: both days belong to it. ``sign`` is +1 up, −1 down, 0 direction unknown."""
@@ -37,8 +41,15 @@ class Spell(NamedTuple):
     source: str | None = None
 
 
+def ambiguous(value: object) -> bool:
+    """Tell whether a text is a date in numbers that begins with its day or its month, nobody knows which."""
+    return isinstance(value, str) and _AMBIGUOUS.match(value) is not None
+
+
 def as_day(value: object, what: str) -> dt.date:
-    """Return ``value`` as a calendar day; refuse times of day, time zones and missing values."""
+    """Return ``value`` as a calendar day; refuse times of day, time zones, missing values and 01.06.2020."""
+    if ambiguous(value):
+        raise DataError(f"{what} is {value!r}: is the day or the month first? Write it as 'YYYY-MM-DD'.")
     try:
         stamp = pd.Timestamp(value)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:

@@ -16,6 +16,7 @@ from ..kernels.dcc import dcc_path, dcc_simulate
 from ..volatility import GARCH
 from ..volatility.garch import simulate_margin
 from .rerating import ReRating
+from .spells import ambiguous
 from .world_effects import (
     ASSETS,
     COINS,
@@ -140,6 +141,8 @@ class World:
             value = getattr(self, name)
             if value is None and name == "break_date":
                 continue
+            if ambiguous(value):
+                raise SpecError(f"{name}={value!r}: is the day or the month first? Write it as 'YYYY-MM-DD'.")
             try:
                 stamp = pd.Timestamp(value)
             except (TypeError, ValueError) as error:
