@@ -52,7 +52,7 @@ def test_sample_prints_the_verdict_and_writes_the_dossier(capsys, tmp_path):
     for row in verdict.summary().rows:
         assert " ".join(cell for cell in row if cell) in words
     assert f"Dossier: {tmp_path / 'd' / 'index.html'} and 35 more files" in out
-    assert len([path for path in (tmp_path / "d").rglob("*") if path.is_file()]) == 21
+    assert len([path for path in (tmp_path / "d").rglob("*") if path.is_file()]) == 36
     assert max(map(len, out.splitlines())) < 125
 
 

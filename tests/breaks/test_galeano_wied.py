@@ -130,6 +130,8 @@ def test_breaks_beyond_a_dcc():
     assert plain.statistic == fit.statistic
 
 
+# one column of independent draws in a thousand looks like a return, and is warned of
+@pytest.mark.filterwarnings("ignore:.*squares are autocorrelated")
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 1000), st.integers(50, 120))
 def test_regimes_keep_their_size_and_the_search_ends(seed, size):

@@ -290,11 +290,16 @@ def test_h2_placebos_were_found_before(committed):
 def test_h2_the_full_pipeline_bootstrap_was_found_before(committed):
     """Another program, 199 draws: +.166; p .16 by the score, .030 by correlations, .020 by products; mde .23.
 
-    P-values within four standard errors of the difference of two simulated ones.
+    P-values within four standard errors of the difference of two simulated ones. Their mde counts 2.49 standard
+    deviations of the contrast of correlations under the null; the one printed here is that of the score test, which
+    decides, by simulation of effects, and is larger.
     """
     primary = committed["cells"][committed["primary"]]
     assert primary["table"]["H2"]["estimate"] == pytest.approx(0.166, abs=0.01)
-    assert primary["table"]["H2"]["mde"] == pytest.approx(0.23, abs=0.03)
+    row = primary["table"]["H2"]
+    spread = (row["upper"] - row["lower"]) / (2 * 1.96)
+    assert 2.49 * spread == pytest.approx(0.23, abs=0.03)
+    assert row["mde"] > 2.49 * spread
     detail = primary["evidence"]["H2"]["detail"]
     pairs = (
         (primary["table"]["H2"]["pvalue"], 0.16),
