@@ -65,7 +65,18 @@ def test_lists_of_names_are_true(module):
 
 @pytest.mark.parametrize(
     "room",
-    ["data", "volatility", "correlation", "covariance", "regimes", "diagnostics", "portfolio", "breaks", "dependence", "claim"],
+    [
+        "data",
+        "volatility",
+        "correlation",
+        "covariance",
+        "regimes",
+        "diagnostics",
+        "portfolio",
+        "breaks",
+        "dependence",
+        "claim",
+    ],
 )
 def test_what_a_room_offers_is_public(room):
     offered = importlib.import_module(f"cryptoequity.{room}").__all__

@@ -15,14 +15,13 @@ from scipy import stats
 from statsmodels.tsa.api import VAR
 
 from cryptoequity.breaks.sample import read_series
-from cryptoequity.dependence.decomposition import connectedness, decompose
 from cryptoequity.dependence.connectedness_contrast import (
     connectedness_contrast,
     connectedness_contrast_test,
     spells,
     stationary_rows,
 )
-from cryptoequity.dependence.variance_series import log_variances
+from cryptoequity.dependence.decomposition import connectedness, decompose
 from cryptoequity.dependence.rolling_decomposition import rolling_connectedness
 from cryptoequity.dependence.var import (
     Autoregression,
@@ -33,6 +32,7 @@ from cryptoequity.dependence.var import (
     read_dummy,
     spectral_radius,
 )
+from cryptoequity.dependence.variance_series import log_variances
 from cryptoequity.errors import DataError, FilteredSeriesWarning, SpecError
 from cryptoequity.volatility import GARCH, fit_margins
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from statsmodels.regression.quantile_regression import QuantReg
 
-from cryptoequity.dependence.decomposition import connectedness, quantile_connectedness
 from cryptoequity.dependence.connectedness_contrast import connectedness_contrast_test
+from cryptoequity.dependence.decomposition import connectedness, quantile_connectedness
 from cryptoequity.dependence.quantile_var import fit_quantile_rows, quantile_regression
 from cryptoequity.dependence.rolling_decomposition import rolling_connectedness
 from cryptoequity.dependence.var import lag_rows
