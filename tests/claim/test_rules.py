@@ -101,6 +101,12 @@ def test_a_link_that_goes_with_the_holders_is_mechanical():
     assert frame.at["H3", "verdict"] == frame.at["H4", "verdict"] == "mechanical"
 
 
+def test_a_link_needs_the_contrast_it_qualifies():
+    row = table(H2=one("H2", 0.2)).loc["H3"]
+    assert row["verdict"] == "inconclusive"
+    assert "the contrast of residuals does not reject" in row["reason"]
+
+
 def test_unknown_membership_leaves_the_link_open():
     unknown = {"net of holders": math.nan, "net of holders pvalue": math.nan, "net of holders, why not": "too young."}
     frame = table(H2=one("H2", **unknown))

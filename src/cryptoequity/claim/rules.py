@@ -75,6 +75,10 @@ def _holdings(one: Evidence, verdict: str, reason: str, alpha: float) -> tuple[s
     return verdict, f"{reason.rstrip('.')}; {left}."
 
 
+def _p_of(one: Evidence) -> str:
+    return "p = n/a" if math.isnan(one.pvalue) else f"p = {one.pvalue:.3f}"
+
+
 def _lean(
     key: str,
     verdict: str,
@@ -85,7 +89,8 @@ def _lean(
 ) -> tuple[str, str]:
     """Take back what says nothing without something else.
 
-    A peak given the market (H4) that does not survive the variance adjustment is no better than H2 without it, and
+    A link that rises (H3) where the contrast it qualifies does not reject is one of two tests of the same thing. A
+    peak given the market (H4) that does not survive the variance adjustment is no better than H2 without it, and
     neither is one, nor a rise of the link (H3), that goes with the stocks that hold crypto. Peaks on both sides (H7),
     in every episode (H8), at the highest points (H2p), beyond placebos (H10) are features of a peak that H2 has to show
     first: volatility and market beta make them too.
@@ -98,6 +103,11 @@ def _lean(
         return "inconclusive", f"{text}; but index membership cannot be excluded, see H2."
     if key in ("H3", "H4") and net is not None and net > plan.alpha:
         return "mechanical", f"{text}; but net of the stocks that hold crypto no peak can be shown, see H2."
+    if key == "H3" and not evidence["H2"].pvalue <= plan.alpha:
+        return (
+            "inconclusive",
+            f"{text}; but the contrast of residuals does not reject, {_p_of(evidence['H2'])}, see H2.",
+        )
     if key == "H4":
         link = evidence["H3"]
         if link.pvalue <= plan.alpha:
