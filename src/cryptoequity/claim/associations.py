@@ -232,7 +232,8 @@ def associations(
     """
     nobs = len(main.index)
     if drivers is None:
-        return not_testable("H9", "not testable here: no driver was given.", nobs)
+        named = f"the plan names {', '.join(plan.drivers)}: pass drivers=." if plan.drivers else ""
+        return not_testable("H9", f"not testable here: no driver was given{f'; {named}' if named else '.'}", nobs)
     lagged = lagged_drivers(plan, sample, prices, drivers)
     extra = Drivers(tuple(lagged.columns), lagged.to_numpy())
     attach(main, (extra,), seed, n_jobs=n_jobs, progress=progress, label="drivers")
