@@ -28,7 +28,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "docstrings",
 ]
-exclude_patterns = ["_build", "**.ipynb_checkpoints", "jupyter_execute"]
+exclude_patterns = ["_build", "replication/dossier", "**.ipynb_checkpoints", "jupyter_execute"]
 
 # --- pages
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
