@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -52,6 +52,8 @@ def test_likelihood_and_path_equal_a_plain_reading(nu, power, seed):
     z = rng.standard_normal((60, 2))
     omega, a, b = rng.uniform(-1, 1), rng.uniform(0, 0.15), rng.uniform(0, 1)
     loglik, f, _ = gas_filter(omega, a, b, nu, constants(nu), power, z, 0)
+    # beyond, tanh rounds to one and the matrix of the plain reading has no inverse
+    assume(bool(np.abs(f).max() < 15.0))
     wanted, path = plain(omega, a, b, nu, power, z)
     np.testing.assert_allclose(f, path, rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(loglik, wanted, rtol=1e-10, atol=1e-10)
