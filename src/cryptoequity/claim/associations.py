@@ -27,6 +27,7 @@ from statsmodels.tsa.stattools import adfuller
 from ..errors import DataError, LevelsWarning, SpecError
 from ..estimation.bootstrap import null_interval, pvalue
 from ..estimation.params import Array
+from .detectable import normal_mde
 from .headline import Headline, Sample, sessions_of
 from .hypotheses import Evidence, not_testable
 from .pipeline import PairFit, attach
@@ -260,9 +261,7 @@ def associations(
     value, null = main.statistics[name], main.draws[name]
     lower, upper = null_interval(value, null)
     low90, high90 = null_interval(value, null, 0.90)
-    finite = null[np.isfinite(null)]
-    half = plan.alpha / (2.0 * len(usable))
-    mde = float(np.quantile(finite, 1.0 - half) - finite.mean() + 0.8416 * finite.std())
+    mde = normal_mde(null, plan.alpha / (2.0 * len(usable)))
     return Evidence(
         "H9",
         value,

@@ -13,7 +13,7 @@ from ..estimation.params import Array
 from ..kernels.dcc import dcc_whiten, pair_shift_simulate
 from .pipeline import PairFit, Pipeline
 
-__all__ = ["Detectable", "detectable_effect"]
+__all__ = ["Detectable", "detectable_effect", "normal_mde"]
 
 _SMALLEST_REACH = 0.02  # a correlation this close to its bound leaves no effect to simulate
 
@@ -113,3 +113,11 @@ def detectable_effect(
     reached = stats.norm.sf((critical - mean) / spread) >= power
     effect = float(grid[np.argmax(reached)]) if reached.any() else float("nan")
     return Detectable(effect, power, deltas, means[1:], sds[1:])
+
+
+def normal_mde(null: Array, alpha: float, power: float = 0.8) -> float:
+    """Smallest shift of the null law that is found with this power: quantile plus a normal margin."""
+    finite = null[np.isfinite(null)]
+    if not finite.size:
+        return float("nan")
+    return float(np.quantile(finite, 1 - alpha) - np.mean(finite) + stats.norm.isf(1.0 - power) * finite.std())

@@ -40,6 +40,7 @@ from ..kernels.dcc import pair_score
 from ..regimes.likelihood import climb_regimes
 from ..regimes.rsdc import RSDC, RSDCLikelihood
 from ..regimes.spec import make_chain, reorder
+from .detectable import normal_mde
 from .headline import Headline, Sample, _redating
 from .hypotheses import Evidence, not_testable
 from .pipeline import PairFit, Pipeline, Redating, attach, own_world
@@ -355,19 +356,13 @@ def dose_response(
     value, null = main.statistics["dose.correlation"], main.draws["dose.correlation"]
     lower, upper = null_interval(value, null)
     low90, high90 = null_interval(value, null, 0.90)
-    finite = null[np.isfinite(null)]
-    mde = (
-        float(np.quantile(finite, 1.0 - plan.alpha) - finite.mean() + 0.8416 * finite.std())
-        if finite.size
-        else (math.nan)
-    )
     return Evidence(
         "H2x",
         value,
         lower,
         upper,
         p,
-        mde,
+        normal_mde(null, plan.alpha),
         known,
         f"score of the dose in a DCC, computed again with the dose in {len(main.draws)} draws; estimate is the change "
         f"for two standard deviations of {what}",

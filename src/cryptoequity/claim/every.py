@@ -23,6 +23,7 @@ from ..dependence.every_spell import EverySpellTest, every_spell_test
 from ..dependence.moves import MoveConcordanceTest, move_concordance_test, period_moves
 from ..estimation.bootstrap import null_interval
 from ..estimation.params import Array
+from .detectable import normal_mde
 from .headline import Headline, Sample
 from .hypotheses import Evidence, not_testable
 from .pipeline import PairFit, attach
@@ -177,12 +178,6 @@ def every_episode(
     if relative is not None:
         detail["moves against the market that agree"] = relative.detail["agreements"]
         detail["moves against the market pvalue"] = relative.pvalue
-    finite = null[np.isfinite(null)]
-    mde = (
-        float(np.quantile(finite, 1.0 - plan.alpha) - finite.mean() + 0.8416 * finite.std())
-        if finite.size
-        else math.nan
-    )
     p = float(np.maximum(tests["score"].pvalue, own.pvalue))
     return Evidence(
         "H8",
@@ -190,7 +185,7 @@ def every_episode(
         lower,
         upper,
         p,
-        mde,
+        normal_mde(null, plan.alpha),
         nobs,
         f"largest p of: each of {len(spells.labels)} episodes (full-pipeline bootstrap, {len(main.draws)} draws), "
         f"agreement of signs in the {own.detail['events']} largest weekly moves of {plan.tech}; estimate is that of "

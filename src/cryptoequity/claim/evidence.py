@@ -10,16 +10,14 @@ from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ..data.returns import to_returns
 from ..errors import LevelsWarning
 from ..estimation.bootstrap import null_interval
 from ..estimation.parallel import spawn
-from ..estimation.params import Array
 from ..estimation.results import TestResult
 from .associations import Drivers, associations, lagged_drivers, volatility_detail
-from .detectable import Detectable, detectable_effect
+from .detectable import Detectable, detectable_effect, normal_mde
 from .dose import Dose, dose_of, dose_response
 from .dynamics import Constancy, varies
 from .every import every_episode, spells_of
@@ -152,14 +150,6 @@ def _bootstrap_evidence(
     )
 
 
-def _normal_mde(null: Array, alpha: float, power: float = 0.8) -> float:
-    """Smallest shift of the null law that is found with this power: quantile plus a normal margin."""
-    finite = null[np.isfinite(null)]
-    if not finite.size:
-        return math.nan
-    return float(np.quantile(finite, 1 - alpha) - np.mean(finite) + stats.norm.isf(1.0 - power) * finite.std())
-
-
 def _method(main: Headline, what: str) -> str:
     dated = "episodes re-dated" if main.pipeline.redating is not None else "episodes fixed"
     return f"{what}; full-pipeline bootstrap, {len(main.draws)} draws, {dated}"
@@ -190,7 +180,7 @@ def _link(plan: Plan, main: Headline) -> Evidence:
         "slope pvalue": main.pvalue("beta.t"),
     }
     method = _method(main, "contrast of raw returns after the Forbes-Rigobon adjustment")
-    mde = _normal_mde(main.draws["bound"], plan.alpha)
+    mde = normal_mde(main.draws["bound"], plan.alpha)
     return _bootstrap_evidence("H3", main, "bound", "bound", mde, method, detail)
 
 
@@ -202,7 +192,7 @@ def _partial(plan: Plan, main: Headline) -> Evidence:
             else f"the market {plan.market!r} is itself the tested equity."
         )
         return not_testable("H4", reason, len(main.index))
-    mde = _normal_mde(main.draws["partial.correlation"], plan.alpha)
+    mde = normal_mde(main.draws["partial.correlation"], plan.alpha)
     method = _method(main, f"score contrast of the partial correlation given {plan.market}")
     return _bootstrap_evidence("H4", main, "partial.score", "partial.correlation", mde, method, {})
 
@@ -231,7 +221,7 @@ def _sides(plan: Plan, main: Headline) -> Evidence:
         main,
         "sides.correlation",
         "sides.correlation",
-        _normal_mde(null, plan.alpha / 2.0),
+        normal_mde(null, plan.alpha / 2.0),
         _method(main, "both sides must rise (largest of two p-values); estimate is up minus down"),
         detail,
     )
@@ -253,7 +243,7 @@ def _specific(plan: Plan, main: Headline) -> Evidence:
             np.mean([main.statistics[key] for key in keys])
         )
         main.draws.values[f"specific.{what}"] = main.draws[what] - np.mean([main.draws[key] for key in keys], axis=0)
-    mde = _normal_mde(main.draws["specific.correlation"], plan.alpha)
+    mde = normal_mde(main.draws["specific.correlation"], plan.alpha)
     method = _method(main, "score contrast beyond the mean of the placebos")
     return _bootstrap_evidence("H10", main, "specific.score", "specific.correlation", mde, method, detail)
 
@@ -269,7 +259,7 @@ def _level_evidence(
         lower,
         upper,
         p,
-        _normal_mde(level.draws, alpha),
+        normal_mde(level.draws, alpha),
         nobs,
         method,
         low90=low90,
@@ -409,7 +399,7 @@ def _after_publication(
             "H11", f"the frozen episodes cover {which} of the {nobs} sessions after {plan.published}.", nobs
         )
     later = headline(plan, sample.after, prices, seed=seed, n_jobs=n_jobs, progress=progress, label="after publication")
-    found = _peak("H11", later, _normal_mde(later.draws["correlation"], plan.alpha), {})
+    found = _peak("H11", later, normal_mde(later.draws["correlation"], plan.alpha), {})
     detail = {**found.detail, "bound pvalue": later.pvalue("bound")}
     if later.pipeline.market >= 0:
         detail["partial pvalue"] = later.pvalue("partial.score")

@@ -32,7 +32,6 @@ __all__ = [
     "headline_pair",
     "prepare",
     "sessions_of",
-    "window_residuals",
 ]
 
 MIN_SESSIONS = 250
@@ -307,8 +306,3 @@ def headline_pair(main: Headline) -> Pipeline:
     )
     warm: dict[tuple[int, ...], Optimum] = {(0, 1): old.warm[old.crypto, old.equity]}
     return Pipeline(small, old.signed, None, old.dist, 0, 1, warm=warm, minimal=True)
-
-
-def window_residuals(plan: Plan, returns: pd.DataFrame, names: list[str]) -> dict[str, Array]:
-    """Standardized residuals of columns of ``returns``, each under the plan's margin."""
-    return {name: residuals(plan.margin(name), returns[name].to_numpy(float))[0] for name in names}
